@@ -1,0 +1,43 @@
+# Every target does its own set-up, so any of them can be the first one typed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# setup-uv may have put uv where a non-root shell does not look yet.
+export PATH := $(PATH):$(HOME)/.local/bin
+export MAKEFLAGS += --no-print-directory
+
+UV_RUN := uv run --frozen
+STAMPS := build/stamps
+
+.PHONY: help setup book test lint clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMPS)/python $(STAMPS)/node ## Install what the book needs: Debian packages, uv, the locked Python and JavaScript packages
+
+$(STAMPS)/debian-%: tools/setup-debian
+	@mkdir -p $(@D)
+	tools/setup-debian $*
+	@touch $@
+
+$(STAMPS)/python: pyproject.toml uv.lock tools/setup-uv
+	@mkdir -p $(@D)
+	tools/setup-uv
+	uv sync --frozen
+	@touch $@
+
+$(STAMPS)/node: book/package.json book/package-lock.json $(STAMPS)/debian-book
+	cd book && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+lint: $(STAMPS)/python ## Check style and types (ruff, mypy --strict)
+	$(UV_RUN) ruff check .
+	$(UV_RUN) ruff format --check .
+	$(UV_RUN) mypy
+
+test: $(STAMPS)/python $(STAMPS)/debian-test lint ## Run the tests
+	$(UV_RUN) pytest
+
+clean: ## Remove everything that was built; recordings stay
+	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

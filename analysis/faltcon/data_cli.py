@@ -1,0 +1,46 @@
+"""`faltcon data`: the state of the raw recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faltcon import paths, provenance
+from faltcon.errors import CheckFailedError
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Check and list the raw recordings.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keep this a group while it has a single command."""
+
+
+@app.command(
+    epilog="Examples:  faltcon data verify   |   FALTCON_DATA=/mnt/mine faltcon data verify"
+)
+def verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of recordings; data/raw if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+) -> None:
+    """Check each file's sha256 and each provenance field. Exit 1 when something differs."""
+    root = folder if folder is not None else paths.raw_dir()
+    checked, problems = provenance.verify(root)
+    if as_json:
+        found = [{"file": str(p.file), "problem": p.problem} for p in problems]
+        typer.echo(json.dumps({"runs": checked, "problems": found}))
+    else:
+        for problem in problems:
+            typer.echo(str(problem))
+        typer.echo(f"{checked} recordings checked, {len(problems)} problems")
+    if problems:
+        raise CheckFailedError(f"{len(problems)} problems under {root}; restore them from git")
+    if not checked:
+        raise CheckFailedError(f"no recording under {root}; name the folder that holds them")

@@ -1,0 +1,146 @@
+"""Reading files that may be compressed, and writing files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+import zstandard
+
+from faltcon.errors import FormatError, InputError, TruncatedInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["atomic_write", "open_binary", "reading", "sha256_of", "write_bytes", "write_text"]
+
+GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+@contextlib.contextmanager
+def reading(file: str | Path) -> Iterator[None]:
+    """Turn what the system and the decompressors raise into one clear InputError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(file, "no such file", mend="check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(file, "is a folder", mend="name a file in it") from error
+    except PermissionError as error:
+        raise InputError(file, "may not be read", mend="check its permissions") from error
+    except EOFError as error:
+        raise TruncatedInputError(
+            file, "the compressed stream ends early", mend="copy or record it again"
+        ) from error
+    except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        raise FormatError(
+            file, f"the compressed stream is damaged ({error})", mend="copy or record it again"
+        ) from error
+    except OSError as error:
+        raise InputError(file, f"cannot be read ({error.strerror or error})") from error
+
+
+def open_binary(file: str | Path) -> BinaryIO:
+    """Open a plain, gzip or zstd file (told by its first bytes) for streaming its contents.
+
+    Several concatenated gzip members or zstd frames read as one. Raises
+    InputError when the file cannot be opened; errors of the stream itself come
+    while reading, so read inside `reading(file)`.
+    """
+    with reading(file):
+        raw = Path(file).open("rb")  # noqa: SIM115  the caller closes it
+        try:
+            head = raw.read(4)
+            if raw.seekable():
+                raw.seek(0)
+                source: IO[bytes] = raw
+            else:
+                source = io.BufferedReader(_Rejoined(head, raw))
+        except BaseException:
+            raw.close()
+            raise
+    if head.startswith(GZIP_MAGIC):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=source, mode="rb"))
+    if head == ZSTD_MAGIC:
+        reader = zstandard.ZstdDecompressor().stream_reader(
+            source, read_across_frames=True, closefd=True
+        )
+        return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader)))
+    return cast("BinaryIO", source)
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream that cannot seek, with the bytes that were read to know its kind put back."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast("bytearray", buffer))
+        if self._head:
+            size = min(len(view), len(self._head))
+            view[:size] = self._head[:size]
+            self._head = self._head[size:]
+            return size
+        chunk = self._rest.read(len(view)) or b""
+        view[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        self._rest.close()
+        super().close()
+
+
+@contextlib.contextmanager
+def atomic_write(target: str | Path) -> Iterator[BinaryIO]:
+    """Write `target` whole or not at all: to a temporary neighbour, then renamed over it."""
+    target = Path(target)
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except FileNotFoundError as error:
+        raise InputError(target, "its folder does not exist", mend="make it first") from error
+    except OSError as error:
+        raise InputError(target, f"cannot be written ({error.strerror})") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes files private; a result is as readable as any file the user makes.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(target: str | Path, content: bytes) -> None:
+    """Write bytes whole or not at all."""
+    with atomic_write(target) as stream:
+        stream.write(content)
+
+
+def write_text(target: str | Path, content: str) -> None:
+    """Write UTF-8 text whole or not at all."""
+    write_bytes(target, content.encode())
+
+
+def sha256_of(file: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with reading(file), Path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""The lab: drives real programs and records them into `data/raw`."""

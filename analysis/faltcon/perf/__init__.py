@@ -1,0 +1,1 @@
+"""Profiles: `perf script` text to samples, classes, folded stacks and flamegraphs."""

@@ -1,0 +1,14 @@
+"""`faltcon perf`: the command line of this stage; the work is in the modules beside it."""
+
+from __future__ import annotations
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Parse profiles: fold stacks, break the cycles down.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keep this a group while it has a single command."""

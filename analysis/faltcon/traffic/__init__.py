@@ -1,0 +1,1 @@
+"""Captures: packets to connections, transactions, f-keys and f-pairs."""
