@@ -69,7 +69,7 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:  # noqa: PLR0911  each kind of ending has its code
+def run(arguments: list[str]) -> int:
     """Run the command line with these arguments and return its exit code."""
     debug = os.environ.get("FALTCON_DEBUG") == "1"
     console = Console(stderr=True, soft_wrap=True, highlight=False)
