@@ -24,6 +24,7 @@ from faltcon.errors import EmptyInputError, HostError, ToolFailedError, UsageErr
 from faltcon.lab import host, netns, perf_record, process, servers
 from faltcon.lab.counters import snapshot
 from faltcon.lab.load import AbLoad, AbResult, run_ab
+from faltcon.lab.perf_data import mask_other_programs
 from faltcon.lab.perf_record import PerfPlan, SampleCount
 from faltcon.lab.run_folder import RunFolder, command_line, is_complete
 from faltcon.lab.scratch import make_scratch
@@ -165,9 +166,14 @@ def record(
             f"them, or accept them with --max-other {count.other_share + 0.01:.2f}"
         )
     symbols = perf_record.save_symbols(root)
+    masked = mask_other_programs(profile)
     tell("compressing")
     folder.add(text, "perf-script.txt.zst", "plain `perf script` of perf.data")
-    folder.add(profile, "perf.data.zst", "profile as perf wrote it; symbols: " + symbols)
+    folder.add(
+        profile,
+        "perf.data.zst",
+        "profile as perf wrote it, but for the names of other programs' files",
+    )
     folder.add(suite, "pyperf.json", "pyperf suite; a value is seconds a connection")
     folder.add(setup.config, "lighttpd.conf", "configuration of the server")
     reports = "".join(path.read_text() for path in sorted((scratch / "ab").iterdir()))
@@ -192,7 +198,11 @@ def record(
                 "order": order,
                 "kernel_symbols": symbols,
             },
-            "results": {**_results(suite, count), "perf_lost_chunks": lost},
+            "results": {
+                **_results(suite, count),
+                "perf_lost_chunks": lost,
+                "perf_data_names_masked": masked,
+            },
         }
     )
 
