@@ -4,8 +4,8 @@ import csv
 import re
 from typing import TYPE_CHECKING
 
-import pytest
 import perf_rendering as rendering
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,13 +119,16 @@ def test_fold__takes_the_first_event_or_the_named_one() -> None:
     assert fold(two, FoldOptions(event="faults")) == {"c": 10}
 
 
-@given(made=st.lists(rendering.samples(), max_size=6), options=st.sampled_from(list(OPTIONS.values())))
+@given(
+    made=st.lists(rendering.samples(), max_size=6),
+    options=st.sampled_from(list(OPTIONS.values())),
+)
 def test_fold__keeps_the_weight(made: list[Sample], options: FoldOptions) -> None:
     folder = Folder(options)
     taken = [one for one in made if folder.add(one)]
     stacks = folder.stacks
     assert stacks.total() == sum(one.weight for one in taken)
     assert len(taken) + folder.other_events.total() == len(made)
-    lines = folded_bytes(stacks).splitlines()
-    assert lines == sorted(lines, key=lambda line: line.rpartition(b" ")[0])
-    assert {line.rpartition(b" ")[0].decode(): int(line.rpartition(b" ")[2]) for line in lines} == stacks
+    lines = [line.rpartition(b" ") for line in folded_bytes(stacks).splitlines()]
+    assert [stack for stack, _, _ in lines] == sorted(stack.encode() for stack in stacks)
+    assert {stack.decode(): int(weight) for stack, _, weight in lines} == stacks

@@ -4,8 +4,8 @@ import gzip
 import random
 from typing import TYPE_CHECKING
 
-import pytest
 import perf_rendering as rendering
+import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,16 +21,17 @@ from faltcon.perf import script
 from faltcon.perf.script import ScriptReader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from faltcon.perf.samples import Sample
 
 TWO = """\
-a 1/2 [000] 1.000001:     250000 cpu-clock: 
+a 1/2 [000] 1.000001:     250000 cpu-clock:\x20
 \tffffffff81000001 f+0x1 ([kernel.kallsyms])
 \t          401b94 main+0x1c (/bin/a)
 
-b c 3/4 [001] 2.000002:     250000 cpu-clock: 
+b c 3/4 [001] 2.000002:     250000 cpu-clock:\x20
 \tffffffff81000002 g+0x2 ([kernel.kallsyms])
 
 """
@@ -55,9 +56,10 @@ def read(path: Path, content: bytes | str, **how: bool) -> tuple[list[Sample], S
     ],
     ids=["plain", "crlf", "utf8-mark", "utf16-le", "utf16-be-crlf", "gzip", "zstd"],
 )
-def test_script__encodings(tmp_path: Path, encode) -> None:  # type: ignore[no-untyped-def]
+def test_script__encodings(tmp_path: Path, encode: Callable[[str], bytes]) -> None:
     samples, reader = read(tmp_path / "p", encode(TWO))
-    assert [(s.comm, s.pid, s.tid, len(s.frames)) for s in samples] == [("a", 1, 2, 2), ("b c", 3, 4, 1)]
+    found = [(s.comm, s.pid, s.tid, len(s.frames)) for s in samples]
+    assert found == [("a", 1, 2, 2), ("b c", 3, 4, 1)]
     assert samples[0].frames[0].symbol == "f"
     assert not reader.skipped
     assert not reader.unclosed

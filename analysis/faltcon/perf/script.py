@@ -109,7 +109,7 @@ class ScriptReader:
         for line in lines:
             frame = self._frames.get(line)
             if frame is None:
-                if not line or line.isspace():
+                if not line:
                     if sample is not None:
                         yield _closed(sample, stack)
                         sample = None

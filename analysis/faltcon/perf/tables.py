@@ -10,13 +10,22 @@ import pandera.pandas as pa
 from faltcon.perf.fold import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from faltcon.perf.breakdown import Breakdown
     from faltcon.perf.classify import Classifier
     from faltcon.perf.samples import Sample
 
-__all__ = ["CLASSES", "SAMPLES", "classes_table", "samples_table"]
+__all__ = [
+    "CLASSES",
+    "LAYER_SHARES",
+    "PHASE_SHARES",
+    "SAMPLES",
+    "classes_table",
+    "layer_shares",
+    "phase_shares",
+    "samples_table",
+]
 
 # One row a sample. weight: the period in the event's unit (weight_unit of the
 # classes table), or 1; stack: folded, outermost frame first, without comm.
@@ -50,6 +59,31 @@ CLASSES = pa.DataFrameSchema(
         "samples": pa.Column("int64", pa.Check.ge(1)),
         "weight": pa.Column("int64", pa.Check.ge(1)),
         "weight_unit": pa.Column("str", pa.Check.isin(["ns", "cycles", "samples", "events"])),
+        "share": pa.Column("float64", pa.Check.in_range(0, 1)),
+    },
+    strict=True,
+    coerce=True,
+)
+
+# One row a run, direction and layer. share: of the direction's weight.
+LAYER_SHARES = pa.DataFrameSchema(
+    {
+        "run": pa.Column("str"),
+        "variant": pa.Column("str"),
+        "direction": pa.Column("str"),
+        "layer": pa.Column("str"),
+        "share": pa.Column("float64", pa.Check.in_range(0, 1)),
+    },
+    strict=True,
+    coerce=True,
+)
+
+# One row a run and phase. share: by the variant's rule (Breakdown.phase_shares).
+PHASE_SHARES = pa.DataFrameSchema(
+    {
+        "run": pa.Column("str"),
+        "variant": pa.Column("str"),
+        "phase": pa.Column("str"),
         "share": pa.Column("float64", pa.Check.in_range(0, 1)),
     },
     strict=True,
@@ -100,3 +134,32 @@ def classes_table(breakdowns: Iterable[Breakdown]) -> pd.DataFrame:
         for found, samples in sorted(breakdown.samples_by_class.items())
     ]
     return CLASSES.validate(pd.DataFrame(rows, columns=list(CLASSES.columns)))
+
+
+def layer_shares(runs: Mapping[str, Breakdown]) -> pd.DataFrame:
+    """Shares of layers within each direction, one run after the other (schema LAYER_SHARES)."""
+    rows = []
+    for run, breakdown in runs.items():
+        for direction in breakdown.by("direction"):
+            weights = breakdown.by("layer", direction)
+            rows += [
+                {
+                    "run": run,
+                    "variant": breakdown.variant,
+                    "direction": direction,
+                    "layer": layer,
+                    "share": weight / weights.total(),
+                }
+                for layer, weight in weights.items()
+            ]
+    return LAYER_SHARES.validate(pd.DataFrame(rows, columns=list(LAYER_SHARES.columns)))
+
+
+def phase_shares(runs: Mapping[str, Breakdown]) -> pd.DataFrame:
+    """Shares of the phases by each run's variant of the rules (schema PHASE_SHARES)."""
+    rows = [
+        {"run": run, "variant": breakdown.variant, "phase": phase, "share": share}
+        for run, breakdown in runs.items()
+        for phase, share in breakdown.phase_shares().items()
+    ]
+    return PHASE_SHARES.validate(pd.DataFrame(rows, columns=list(PHASE_SHARES.columns)))
