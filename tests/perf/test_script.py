@@ -121,6 +121,13 @@ def test_script__nothing_usable(tmp_path: Path) -> None:
         list(ScriptReader(tmp_path / "absent"))
 
 
+def test_script__prose_is_no_profile(tmp_path: Path) -> None:
+    with pytest.raises(EmptyInputError):
+        read(tmp_path / "p", "Chapter 2 begins:\n\nand goes on for 3 pages:\n\nin room 101\n\n")
+    with pytest.raises(EmptyInputError):
+        list(ScriptReader("/bin/sh"))
+
+
 def test_script__other_kinds_of_file(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"perf\.data"):
         read(tmp_path / "p", b"PERFILE2" + bytes(100))

@@ -34,7 +34,9 @@ Event = Annotated[
 RulesFile = Annotated[
     Path | None, typer.Option("--rules", help="Rule file; the project's own if left out.")
 ]
-Variant = Annotated[str, typer.Option(help="Variant of the rules: a [variants.NAME] of the file.")]
+Variant = Annotated[
+    str, typer.Option(help="Variant of the rules: a \\[variants.NAME] of the file.")
+]
 
 
 class Unclosed(enum.StrEnum):
@@ -65,8 +67,12 @@ def fold(
     file: File,
     pid: Annotated[bool, typer.Option("--pid", help="The process beside comm.")] = False,
     tid: Annotated[bool, typer.Option("--tid", help="Process and thread beside comm.")] = False,
-    kernel: Annotated[bool, typer.Option("--kernel", help="_[k] after kernel functions.")] = False,
-    jit: Annotated[bool, typer.Option("--jit", help="_[j] after functions of a perf map.")] = False,
+    kernel: Annotated[
+        bool, typer.Option("--kernel", help=r"_\[k] after kernel functions.")
+    ] = False,
+    jit: Annotated[
+        bool, typer.Option("--jit", help=r"_\[j] after functions of a perf map.")
+    ] = False,
     annotate_all: Annotated[bool, typer.Option("--all", help="--kernel and --jit.")] = False,
     addrs: Annotated[
         bool, typer.Option("--addrs", help="The address beside unknown functions.")

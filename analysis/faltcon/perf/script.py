@@ -110,14 +110,14 @@ class ScriptReader:
             frame = self._frames.get(line)
             if frame is None:
                 if not line:
-                    if sample is not None:
+                    if sample is not None and self._is_one(sample, stack):
                         yield _closed(sample, stack)
-                        sample = None
+                    sample = None
                     continue
                 header = self._header(line, expected=sample is None)
                 if header is not None:
-                    if sample is not None:
-                        # Without callchains, perf writes no blank line between samples.
+                    # Without callchains, perf writes no blank line between samples.
+                    if sample is not None and self._is_one(sample, stack):
                         yield _closed(sample, stack)
                     sample, stack, usable = header, list(header.frames), True
                     continue
@@ -135,6 +135,13 @@ class ScriptReader:
     def _header(self, line: str, *, expected: bool) -> Sample | None:
         # A tab begins a frame, a hash a comment; only other lines can be headers.
         return None if line[0] in "\t#" else parse_header(line, expected=expected)
+
+    def _is_one(self, sample: Sample, stack: list[Frame]) -> bool:
+        """Whether it is a sample: a line of prose can look like a header without time."""
+        if sample.time_s is None and not stack:
+            self.skipped[UNREADABLE] += 1
+            return False
+        return True
 
     def _skip(self, frame: Frame | None, *, inside: bool) -> None:
         if frame is not None:
@@ -173,7 +180,9 @@ class ScriptReader:
             if decoder is None:
                 if block.startswith(PERF_DATA_MAGIC):
                     raise FormatError(
-                        self.file, "is perf.data, not text", mend="name it to `faltcon perf` itself"
+                        self.file,
+                        "is perf.data, not text",
+                        mend="make text of it with `perf script`",
                     )
                 decoder, block = _decoder(block)
             parts = (pending + decoder.decode(block, final=not block)).split("\n")
