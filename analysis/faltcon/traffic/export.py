@@ -23,9 +23,7 @@ SCHEMAS = {"connections": CONNECTIONS, "transactions": TRANSACTIONS}
 
 
 @contextlib.contextmanager
-def writer(
-    target: Path, which: str
-) -> Iterator[Callable[[str, Mined], None]]:
+def writer(target: Path, which: str) -> Iterator[Callable[[str, Mined], None]]:
     """A function that appends one capture's table; the file appears whole at the end.
 
     The column `file` in front tells the captures apart.

@@ -302,9 +302,9 @@ class MessageReader:
             return True
         if not self._searched:
             line_end = self._buffer.find(b"\n", start)
-            if line_end < 0 and len(self._buffer) < MAX_HEAD_BYTES:
-                return False
             line = bytes(self._buffer[start : line_end if line_end >= 0 else None])
+            if line_end < 0 and _may_be_first_line(line) and len(line) < MAX_HEAD_BYTES:
+                return False
             if kind_of(line.rstrip(b"\r")) is Kind.NEITHER:
                 # Not ours: a body whose head was missed. Look again at the next segment.
                 self._buffer.clear()
@@ -370,6 +370,11 @@ class MessageReader:
         # A chunk's bytes end with a line end of their own.
         self._left = size + 2 if size else 0
         return True
+
+
+def _may_be_first_line(part: bytes) -> bool:
+    """Whether the start of a line can still become a request or status line."""
+    return kind_of(part) is not Kind.NEITHER or len(part) <= LONGEST_METHOD + 2
 
 
 def _head_end(data: bytearray, start: int) -> int:

@@ -129,7 +129,8 @@ class FrameReader:
     def _frame(self, time_ns: int) -> bool:
         """Read one frame; false when it is not all there."""
         try:
-            frame, size = Frame.parse_frame_header(memoryview(self._buffer)[:FRAME_HEADER_BYTES])
+            head = memoryview(bytes(self._buffer[:FRAME_HEADER_BYTES]))
+            frame, size = Frame.parse_frame_header(head)
         except (HyperframeError, ValueError):
             # A known frame kind on a stream where it may not be: drop it, as an end would.
             return self._drop(int.from_bytes(self._buffer[:3], "big"))
@@ -159,8 +160,10 @@ class FrameReader:
     def _header_frame(self, frame: HeaderFrame, time_ns: int) -> None:
         if not isinstance(frame, ContinuationFrame):
             self._block.clear()
-            promises = isinstance(frame, PushPromiseFrame)
-            self._block_stream = frame.promised_stream_id if promises else frame.stream_id
+            if isinstance(frame, PushPromiseFrame):
+                self._block_stream = frame.promised_stream_id
+            else:
+                self._block_stream = frame.stream_id
         self._block += frame.data
         if len(self._block) > MAX_HEADER_BLOCK_BYTES:
             self._block.clear()

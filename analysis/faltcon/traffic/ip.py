@@ -146,7 +146,7 @@ class Datagrams:
     def _ipv6(self, data: memoryview, depth: int) -> Segment | None:
         ip = _IPv6(bytes(data[:40]))
         wire, kind = ip.plen, ip.nxt
-        if not wire:
+        if not wire and len(data) > 40:
             wire = _jumbo_bytes(kind, data[40:])
         payload = data[40 : 40 + wire]
         for _ in range(MAX_EXTENSIONS):

@@ -24,8 +24,8 @@ class Mined:
     """The tables of one capture with its totals.
 
     `skipped` counts packets without a TCP segment by reason; `first_tcp_ns` is
-    the earliest time of a TCP packet (captures may run back), None without any; `truncated` says that
-    the file ends in the middle of a record.
+    the earliest time of a TCP packet (captures may run back), None without
+    any; `truncated` says that the file ends in the middle of a record.
     """
 
     tables: Tables

@@ -36,17 +36,16 @@ Count = Literal["established", "syn"]
 WINDOW_KINDS: tuple[str, ...] = get_args(WindowKind)
 COUNTS: tuple[str, ...] = get_args(Count)
 UNITS_NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-DURATION = re.compile(r"(\d+)(?:\.(\d+))?(ns|us|ms|s|m|h)")
+DURATION = re.compile(r"(\d+)(?:\.(\d+))?(ns|us|ms|s|m|h)", re.ASCII)
 
 
 def parse_duration_ns(text: str) -> int:
     """Nanoseconds of `5s`, `500ms`, `1.5m`. Raises UsageError for anything else or zero."""
     match = DURATION.fullmatch(text.strip())
     if match:
-        whole, fraction, unit = match.groups()
-        fraction = fraction or ""
-        scale = 10 ** len(fraction)
-        duration, rest = divmod(int(whole + fraction) * UNITS_NS[str(unit)], scale)
+        whole, fraction, unit = (part or "" for part in match.groups())
+        scale: int = 10 ** len(fraction)
+        duration, rest = divmod(int(whole + fraction) * UNITS_NS[unit], scale)
         if duration > 0 and not rest:
             return duration
     raise UsageError(f"{text!r} is no duration; write a number and a unit, such as 5s or 500ms")
@@ -151,8 +150,6 @@ def repetition(
     start = int(times.min()) if start_ns is None else start_ns
     return Repetition(
         f_keys=len(np.unique(keys)),
-        f_pairs=f_pairs(
-            times, keys, k_t=k_t, window_ns=window_ns, kind=kind, start_ns=start
-        ),
+        f_pairs=f_pairs(times, keys, k_t=k_t, window_ns=window_ns, kind=kind, start_ns=start),
         max_concurrent_handshakes=max_concurrent(times, ends.astype(np.int64), keys),
     )

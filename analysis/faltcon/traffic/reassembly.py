@@ -35,7 +35,8 @@ class Direction:
     """Reassembles one direction; hands its bytes to `reader` as they become contiguous.
 
     Counts `unique_bytes` (payload on the wire, each byte once), `gap_bytes`
-    (never captured), `cut_bytes` (cut off captured packets), `overlap_bytes` (came again), `out_of_order` (segments that had to wait).
+    (never captured), `cut_bytes` (cut off captured packets), `overlap_bytes`
+    (came again) and `out_of_order` (segments that had to wait).
     """
 
     __slots__ = (

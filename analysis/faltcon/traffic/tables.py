@@ -185,7 +185,7 @@ def check(connections: pd.DataFrame) -> pd.DataFrame:
 
 @functools.cache
 def _pandera_schema() -> pandera_types.DataFrameSchema:
-    import pandera.pandas as pandera
+    import pandera.pandas as pandera  # noqa: PLC0415  a second that only a check should cost
 
     counts = ("client_packets", "server_packets", "client_bytes", "server_bytes", "gap_bytes")
     columns = {

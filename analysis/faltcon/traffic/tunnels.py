@@ -54,21 +54,25 @@ def in_gre(data: memoryview) -> memoryview:
 
 
 def _gre_payload(kind: int, inner: memoryview, *, sequenced: bool) -> memoryview:
-    if kind in link.MPLS_TYPES:
-        return link.mpls(inner)
-    if kind == PPTP:
-        return link.ppp(inner)
+    if kind in {link.IPV4, link.IPV6}:
+        return inner
+    if kind in ARUBA:  # the 802.11 frame of an access point
+        return link.wifi(inner)
     if kind == ERSPAN_2:  # type II has a header only where a sequence number is
         return link.ethernet(inner[8:] if sequenced else inner)
     if kind == ERSPAN_3:
         return link.ethernet(inner[12 + (8 if inner[11] & 1 else 0) :])
-    if kind in ARUBA:  # the 802.11 frame of an access point
-        return link.wifi(inner)
-    if kind in {link.TRANSPARENT_ETHERNET, 0x8100}:
-        return link.ethernet(inner)
-    if kind in {link.IPV4, link.IPV6}:
-        return inner
-    raise Skip(f"GRE protocol 0x{kind:04x}")
+    reader = GRE_READERS.get(kind)
+    if reader is None:
+        raise Skip(f"GRE protocol 0x{kind:04x}")
+    return reader(inner)
+
+
+GRE_READERS: dict[int, Callable[[memoryview], memoryview]] = {
+    PPTP: link.ppp,
+    link.TRANSPARENT_ETHERNET: link.ethernet,
+    **dict.fromkeys(link.MPLS_TYPES, link.mpls),
+}
 
 
 def in_udp(data: memoryview) -> memoryview | None:
