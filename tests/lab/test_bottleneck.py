@@ -75,6 +75,7 @@ def test_the_command_asks_for_root(
     [
         (["bottleneck", "--variant", "wifi"], "no variant 'wifi'; there are napi, veth, loopback"),
         (["bottleneck", "--set", "other"], "no set 'other'; there is `book`"),
+        (["bottleneck", "--set", "book", "--variant", "veth"], "leave --variant and the sizes out"),
         (["traffic", "--scenario", "other"], "no scenario 'other'; there are h1close-ab"),
     ],
 )

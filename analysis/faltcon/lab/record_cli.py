@@ -88,6 +88,8 @@ def bottleneck(
             raise UsageError(f"no variant {name!r}; there are {', '.join(kinds.VARIANTS)}")
     if wanted_set is None:
         cases = kinds.plan(variants, response_bytes or [64], repetitions, seed)
+    elif variant or response_bytes:
+        raise UsageError("--set names variants and sizes itself; leave --variant and the sizes out")
     elif wanted_set == "book":
         cases = kinds.shuffled(kinds.BOOK_SET, seed)
     else:
