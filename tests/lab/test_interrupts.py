@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -131,6 +132,8 @@ def test_the_handlers_from_before_are_back_afterwards() -> None:
 
 def test_signals_at_random_moments_never_skip_the_cleanup() -> None:
     # A timer strikes somewhere in a busy loop of making and registering, many times over.
+    # Without the collector, whose callbacks (hypothesis has one) would swallow what strikes there.
+    gc.disable()
     previous = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
         for attempt in range(200):
@@ -151,3 +154,25 @@ def test_signals_at_random_moments_never_skip_the_cleanup() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+        gc.enable()
+
+
+class Finaliser:
+    def __del__(self) -> None:
+        strike()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_python_swallows_is_raised_at_the_next_step() -> None:
+    steps: list[str] = []
+
+    def work(stack: ExitStack) -> None:
+        stack.callback(steps.append, "cleaned")
+        Finaliser()
+        steps.append("went on")
+        with held():
+            steps.append("not reached")
+
+    with pytest.raises(InterruptedRunError, match="SIGTERM"):
+        guarded(work)
+    assert steps == ["went on", "cleaned"]

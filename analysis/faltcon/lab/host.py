@@ -39,6 +39,8 @@ TOOLS: dict[str, tuple[str, list[str], str]] = {
     "tcpdump": ("tcpdump", ["--version"], r"tcpdump version (\S+)"),
     "wrk": ("wrk", ["-v"], r"wrk (\S+)"),
 }
+# An abstract socket's name: it stands in no folder.
+LOCK = "\0faltcon-lab"
 # Debian keeps servers and ip in folders that a user's PATH may not name.
 ADMIN_FOLDERS = "/usr/sbin:/sbin"
 
@@ -94,7 +96,7 @@ def alone(stack: ExitStack, *, wait_s: float = 3600, tell: Callable[[str], None]
     told = False
     while True:
         try:
-            lock.bind("\0faltcon-lab")
+            lock.bind(LOCK)
         except OSError as error:
             if time.monotonic() >= deadline:
                 raise HostError(

@@ -31,6 +31,7 @@ class _Gate:
     """Whether a signal may raise now."""
 
     def __init__(self) -> None:
+        self.working = False
         self.open = False
         self.holds = 0
         self.noted: int | None = None
@@ -42,6 +43,15 @@ class _Gate:
     def raise_if_noted(self) -> None:
         if self.noted is not None and self.open and not self.holds:
             self.open = False  # once: the clean-up that follows is not to be struck again
+            raise _interruption(self.noted)
+
+    def raise_if_swallowed(self) -> None:
+        """Raise again when the work goes on though the signal was raised.
+
+        Python drops an exception that strikes inside a finaliser or a callback of
+        the garbage collector.
+        """
+        if self.noted is not None and self.working and not self.open and not self.holds:
             raise _interruption(self.noted)
 
 
@@ -70,12 +80,13 @@ def guarded(work: Callable[[ExitStack], T]) -> T:
     _current = gate
     try:
         try:
-            gate.open = True
+            gate.working = gate.open = True
             result = work(stack)
         finally:
             # Either this line is reached, or the one signal that may raise has struck here.
             gate.open = False
     finally:
+        gate.working = False
         try:
             stack.close()
         finally:
@@ -94,6 +105,7 @@ def held() -> Iterator[None]:
     if gate is None:
         yield
         return
+    gate.raise_if_swallowed()
     gate.holds += 1
     try:
         yield
