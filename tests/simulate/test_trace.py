@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faltcon.errors import UsageError
+from faltcon.model import FKey
+from faltcon.simulate.trace import HALF_OPEN_NS, NEVER, Trace, from_connections
+
+BIG = 1_700_000_000_000_000_001  # nanoseconds since 1970, beyond what a float holds
+
+
+def table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    defaults = {
+        "client_ip": "10.0.0.1",
+        "server_ip": "10.0.1.1",
+        "client_port": 4000,
+        "server_port": 80,
+        "synack_ns": None,
+        "ack_ns": None,
+        "reset_ns": None,
+    }
+    # Column by column: a mixture of numbers and None would pass through floats.
+    columns = {name: [{**defaults, **row}[name] for row in rows] for name in ("syn_ns", *defaults)}
+    return pd.DataFrame(
+        {
+            name: pd.array(values, "Int64") if name.endswith("_ns") else values
+            for name, values in columns.items()
+        }
+    )
+
+
+def test_from_connections__places_each_event() -> None:
+    trace = from_connections(
+        table(
+            [
+                {"syn_ns": BIG + 5, "synack_ns": BIG + 7, "ack_ns": BIG + 9},
+                {"syn_ns": BIG, "client_ip": "10.0.0.2", "synack_ns": BIG + 1},
+                {"syn_ns": BIG + 6, "synack_ns": BIG + 8, "reset_ns": BIG + 11},
+                {"syn_ns": None, "synack_ns": 3, "ack_ns": 4},
+            ]
+        ),
+        accept_ns=2,
+    )
+    assert trace.syn_ns.tolist() == [BIG, BIG + 5, BIG + 6]
+    assert trace.sent_ns.tolist() == [BIG + 1, BIG + 7, BIG + 8]
+    assert trace.ack_ns.tolist() == [NEVER, BIG + 9, NEVER]
+    assert trace.release_ns.tolist() == [BIG + HALF_OPEN_NS, BIG + 11, BIG + 11]
+    assert [trace.keys[k] for k in trace.key] == [
+        FKey("tcp", client, "10.0.1.1", 80) for client in ("10.0.0.2", "10.0.0.1", "10.0.0.1")
+    ]
+
+
+def test_from_connections__a_capture_out_of_order_is_put_in_order() -> None:
+    trace = from_connections(table([{"syn_ns": 10, "synack_ns": 8, "ack_ns": 9}]))
+    assert (trace.sent_ns[0], trace.ack_ns[0], trace.release_ns[0]) == (10, 10, 10)
+
+
+def test_trace__refuses_disorder() -> None:
+    one = np.array([1, 2], np.int64)
+    zero = np.zeros(2, np.int32)
+    keys = [FKey("tcp", "10.0.0.1", "10.0.1.1", 80)]
+    with pytest.raises(UsageError, match="in order of time"):
+        Trace(one[::-1], one, one, one, zero, zero, keys)
+    with pytest.raises(UsageError, match="connection 1: SYN, SENT, ACK, RELEASE"):
+        Trace(one, one, np.array([1, 1], np.int64), one, zero, zero, keys)
+    with pytest.raises(UsageError, match="connection 0"):
+        Trace(one, one + 5, one + 9, one + 6, zero, zero, keys)
