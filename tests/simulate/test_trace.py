@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from faltcon.errors import UsageError
@@ -11,24 +11,23 @@ from faltcon.simulate.trace import HALF_OPEN_NS, NEVER, Trace, from_connections
 BIG = 1_700_000_000_000_000_001  # nanoseconds since 1970, beyond what a float holds
 
 
-def table(rows: list[dict[str, object]]) -> pd.DataFrame:
-    defaults = {
-        "client_ip": "10.0.0.1",
-        "server_ip": "10.0.1.1",
-        "client_port": 4000,
-        "server_port": 80,
-        "synack_ns": None,
-        "ack_ns": None,
-        "reset_ns": None,
-    }
-    # Column by column: a mixture of numbers and None would pass through floats.
-    columns = {name: [{**defaults, **row}[name] for row in rows] for name in ("syn_ns", *defaults)}
-    return pd.DataFrame(
-        {
-            name: pd.array(values, "Int64") if name.endswith("_ns") else values
-            for name, values in columns.items()
-        }
-    )
+SCHEMA = pa.schema(
+    [
+        ("client_ip", pa.string()),
+        ("client_port", pa.int32()),
+        ("server_ip", pa.string()),
+        ("server_port", pa.int32()),
+        ("syn_ns", pa.int64()),
+        ("synack_ns", pa.int64()),
+        ("ack_ns", pa.int64()),
+        ("handshake_end_ns", pa.int64()),
+    ]
+)
+DEFAULTS = {"client_ip": "10.0.0.1", "server_ip": "10.0.1.1", "client_port": 4000}
+
+
+def table(rows: list[dict[str, object]]) -> pa.Table:
+    return pa.Table.from_pylist([{**DEFAULTS, "server_port": 80, **row} for row in rows], SCHEMA)
 
 
 def test_from_connections__places_each_event() -> None:
@@ -37,7 +36,7 @@ def test_from_connections__places_each_event() -> None:
             [
                 {"syn_ns": BIG + 5, "synack_ns": BIG + 7, "ack_ns": BIG + 9},
                 {"syn_ns": BIG, "client_ip": "10.0.0.2", "synack_ns": BIG + 1},
-                {"syn_ns": BIG + 6, "synack_ns": BIG + 8, "reset_ns": BIG + 11},
+                {"syn_ns": BIG + 6, "synack_ns": BIG + 8, "handshake_end_ns": BIG + 11},
                 {"syn_ns": None, "synack_ns": 3, "ack_ns": 4},
             ]
         ),
@@ -55,6 +54,30 @@ def test_from_connections__places_each_event() -> None:
 def test_from_connections__a_capture_out_of_order_is_put_in_order() -> None:
     trace = from_connections(table([{"syn_ns": 10, "synack_ns": 8, "ack_ns": 9}]))
     assert (trace.sent_ns[0], trace.ack_ns[0], trace.release_ns[0]) == (10, 10, 10)
+
+
+def test_from_connections__numbers_the_f_keys() -> None:
+    rows = [
+        {"syn_ns": 1, "client_ip": "10.0.0.9", "server_port": 443},
+        {"syn_ns": 2, "client_ip": "10.0.0.9"},
+        {"syn_ns": 3, "client_ip": "::1", "server_ip": "::2"},
+        {"syn_ns": 4, "client_ip": "10.0.0.9", "client_port": 9},
+    ]
+    trace = from_connections(table(rows))
+    found = [trace.keys[k] for k in trace.key]
+    assert found == [
+        FKey("tcp", "10.0.0.9", "10.0.1.1", 443),
+        FKey("tcp", "10.0.0.9", "10.0.1.1", 80),
+        FKey("tcp", "::1", "::2", 80),
+        FKey("tcp", "10.0.0.9", "10.0.1.1", 80),
+    ]
+    assert len(trace.keys) == 3
+    assert trace.client_port.tolist() == [4000, 4000, 4000, 9]
+
+
+def test_from_connections__nothing_seen_is_an_empty_trace() -> None:
+    assert len(from_connections(table([]))) == 0
+    assert len(from_connections(table([{"syn_ns": None}]))) == 0
 
 
 def test_trace__refuses_disorder() -> None:

@@ -19,7 +19,7 @@ from faltcon.model import FKey, Flow, Steering
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     Times = NDArray[np.int64]
@@ -101,44 +101,47 @@ class Trace:
 
 
 def from_connections(
-    table: pd.DataFrame, *, half_open_ns: int = HALF_OPEN_NS, accept_ns: int = 0
+    table: pa.Table, *, half_open_ns: int = HALF_OPEN_NS, accept_ns: int = 0
 ) -> Trace:
-    """A trace from a table of connections; rows without a SYN cannot be placed and are left out.
+    """A trace from a connections table; rows without a SYN cannot be placed and are left out.
 
-    Columns: client_ip, server_ip (text), client_port, server_port, syn_ns,
-    synack_ns, ack_ns, reset_ns (integers; missing where the capture has no such
-    packet; reset_ns is a RST before the handshake was complete). The SYNACK is
-    taken to be given back when the capture shows it; an established request to
-    be released `accept_ns` after its ACK, another one when it is reset or
-    `half_open_ns` after its SYN.
+    table: columns of `faltcon.traffic.tables.CONNECTIONS`, of which client_ip,
+    server_ip, client_port, server_port, syn_ns, synack_ns, ack_ns and
+    handshake_end_ns are used. The SYNACK is taken to be given back when the
+    capture shows it; an established request to be released `accept_ns` after
+    its ACK, another one when it is reset, or `half_open_ns` after its SYN.
     """
-    seen = table[table["syn_ns"].notna()].sort_values("syn_ns", kind="stable")
-    syn = seen["syn_ns"].to_numpy(np.int64)
+    seen = table.filter(table["syn_ns"].is_valid())
+    order = np.argsort(seen["syn_ns"].to_numpy(), kind="stable")
+    seen = seen.take(order)
+    syn = seen["syn_ns"].to_numpy()
     sent = np.maximum(_times(seen["synack_ns"], syn), syn)
-    never = np.full_like(syn, NEVER)
-    ack = _times(seen["ack_ns"], never)
-    made = ack != NEVER
+    ack = _times(seen["ack_ns"], np.full_like(syn, NEVER))
+    made = seen["ack_ns"].is_valid().to_numpy()
     ack = np.where(made, np.maximum(ack, sent), NEVER)
-    reset = _times(seen["reset_ns"], syn + half_open_ns)
+    reset = _times(seen["handshake_end_ns"], syn + half_open_ns)
     release = np.maximum(np.where(made, ack + accept_ns, reset), sent)
-    columns = ["client_ip", "server_ip", "server_port"]
-    # Numbered in the order of their first appearance, as drop_duplicates leaves them.
-    number = seen.groupby(columns, sort=False, dropna=False).ngroup().to_numpy()
-    distinct = seen[columns].drop_duplicates()
-    keys = [FKey(TCP, str(c), str(s), int(p)) for c, s, p in distinct.itertuples(index=False)]
+    key, keys = _keys(seen)
     return Trace(
-        syn,
-        sent,
-        ack,
-        release,
-        number.astype(np.int32),
-        seen["client_port"].to_numpy(np.int32),
-        keys,
+        syn, sent, ack, release, key, seen["client_port"].to_numpy().astype(np.int32), keys
     )
 
 
-def _times(column: pd.Series, otherwise: Times) -> Times:
-    # Through the nullable type: a float could not hold nanoseconds since 1970.
-    present = column.notna().to_numpy()
-    filled = column.astype("Int64").fillna(0).to_numpy(np.int64)
-    return np.where(present, filled, otherwise)
+def _times(column: pa.ChunkedArray, otherwise: Times) -> Times:
+    # Filled before numpy sees it: a float could not hold nanoseconds since 1970.
+    present = column.is_valid().to_numpy()
+    return np.where(present, column.fill_null(0).to_numpy(), otherwise)
+
+
+def _keys(table: pa.Table) -> tuple[Indices, list[FKey]]:
+    """Index of each row's f-key, and the f-keys."""
+    code = np.zeros(table.num_rows, np.int64)
+    for name in ("client_ip", "server_ip", "server_port"):
+        column = table[name].combine_chunks().dictionary_encode()
+        code = code * (len(column.dictionary) + 1) + column.indices.to_numpy()
+        # Dense again before the next column multiplies it.
+        code = np.unique(code, return_inverse=True)[1]
+    _, first, index = np.unique(code, return_index=True, return_inverse=True)
+    rows = table.select(["client_ip", "server_ip", "server_port"]).take(first).to_pylist()
+    keys = [FKey(TCP, row["client_ip"], row["server_ip"], row["server_port"]) for row in rows]
+    return index.astype(np.int32), keys
