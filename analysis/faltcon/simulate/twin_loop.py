@@ -29,6 +29,7 @@ COUNTERS = (
     "objects",
     "synacks",
     "objects_peak",
+    "nodes_peak",
     "went_home",
 )
 """What the loop counts; the other counters follow from these."""
@@ -45,6 +46,7 @@ COUNTERS = (
     OBJECTS,
     SYNACKS,
     OBJECTS_PEAK,
+    NODES_PEAK,
     WENT_HOME,
 ) = range(len(COUNTERS))
 
@@ -291,6 +293,7 @@ def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, s
                     nodes[slot, PLACE] = counters[NODES]
                     alive[counters[NODES]] = slot
                     counters[NODES] += 1
+                    counters[NODES_PEAK] = max(counters[NODES_PEAK], counters[NODES])
                     if is_global:
                         if shared[key[i], LIFE] == 0:
                             _begin(shared, key[i], now, window_ns, kind)
