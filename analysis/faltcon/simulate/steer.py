@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-import ipaddress
+import functools
+import socket
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,19 +22,17 @@ __all__ = ["connection_cpus"]
 
 LONGEST = 36
 """Bytes hashed at most: two IPv6 addresses and two ports."""
-KEY_COLUMNS = 35
-"""A row: length of one address, the two addresses (zeros after shorter ones), server port."""
+ADDRESSES = 32
 
 
 def connection_cpus(trace: Trace, cpus: int, steering: Steering) -> NDArray[np.int32]:
     """CPU of each connection. Shape (n,). Equal to `faltcon.model.steer` one by one."""
-    rows = np.zeros((len(trace.keys), KEY_COLUMNS), np.uint8)
-    for row, key in zip(rows, trace.keys, strict=True):
-        client = ipaddress.ip_address(key.client_ip).packed
-        data = client + ipaddress.ip_address(key.server_ip).packed
-        row[0] = len(data)
-        row[1 : 1 + len(data)] = np.frombuffer(data, np.uint8)
-        row[33:] = np.frombuffer(key.server_port.to_bytes(2, "big"), np.uint8)
+    packed = bytearray()
+    for key in trace.keys:
+        data = _packed(key.client_ip) + _packed(key.server_ip)
+        packed.append(len(data))
+        packed += data.ljust(ADDRESSES, b"\0") + key.server_port.to_bytes(2, "big")
+    rows = np.frombuffer(packed, np.uint8).reshape(-1, 1 + ADDRESSES + 2)
     result: NDArray[np.int32] = _cpus(
         trace.key,
         trace.client_port,
@@ -47,6 +46,13 @@ def connection_cpus(trace: Trace, cpus: int, steering: Steering) -> NDArray[np.i
     return result
 
 
+@functools.lru_cache(maxsize=2**16)
+def _packed(address: str) -> bytes:
+    # Twenty times as fast as ipaddress, and there may be millions of clients.
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+@functools.cache
 def _byte_hashes() -> NDArray[np.uint32]:
     """Hash of each byte value at each place; the hash of data is their XOR, as it is linear."""
     hashes = np.zeros((LONGEST, 256), np.uint32)

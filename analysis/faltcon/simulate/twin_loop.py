@@ -1,7 +1,7 @@
 """The compiled loop of the twin. Numbers for names; `replay` and `faltcon.model` say it in words.
 
 Numba compiles plain functions over arrays best, so the model's objects are rows
-here: a node is a row of NODE_FIELDS integers; a counting window that all CPUs
+here: a node is a row of 64 bytes; a counting window that all CPUs
 share is a row with the same columns.
 """
 # mypy: disable-error-code="no-untyped-def,untyped-decorator,no-untyped-call"
@@ -14,7 +14,7 @@ from numba import njit
 
 from faltcon.simulate.twin_queue import pop, push
 
-__all__ = ["COUNTERS", "NODE_FIELDS", "loop"]
+__all__ = ["COUNTERS", "loop"]
 
 COUNTERS = (
     "hits",
@@ -50,10 +50,10 @@ COUNTERS = (
     WENT_HOME,
 ) = range(len(COUNTERS))
 
-# Columns of a node. A shared counting window uses START, COUNT, RING_NEXT, and LIFE for
-# the number of nodes that share it.
+# Columns of a node, 64 bytes: two of 64 bits in `times`, then twelve of 32 bits in `nodes`,
+# which is the same memory. A shared counting window uses START, COUNT, RING_NEXT, SHARERS.
+START, LAST_ESTABLISHED = range(2)
 (
-    START,
     COUNT,
     PEAK_NOW,
     PEAK_LAST,
@@ -61,27 +61,32 @@ COUNTERS = (
     KEPT,
     KEPT_SKB,
     IS_F_PAIR,
-    LAST_ESTABLISHED,
     SINCE_TIMER,
-    LIFE,
-    GENERATION,
-    PLACE,
+    LIVES,  # odd: in the archive
     KEY,
     CPU,
     RING_NEXT,
-) = range(16)
-NODE_FIELDS = 16
+) = range(4, 16)
+SHARERS = REQUESTS
 TUMBLING, GRID, SLIDING = 0, 1, 2
 NEVER = -1
 SENT_NEXT, ACK_NEXT, RELEASE_NEXT = 0, 1, 2
+AHEAD = 32
+"""Connections that loads run ahead of their need."""
+
+
+@njit(cache=True, nogil=True)
+def _home(table, pair):
+    """Where the search for a pair begins."""
+    # Fibonacci hashing: the product's high bits depend on all of the pair's bits.
+    return ((pair * -7046029254386353131) >> 24) & (table.shape[0] - 1)
 
 
 @njit(cache=True, nogil=True)
 def _find(table, pair):
     """Place of a pair in the hash table (rows of pair and slot), or of the gap where it goes."""
     mask = table.shape[0] - 1
-    # Fibonacci hashing: the product's high bits depend on all of the pair's bits.
-    at = ((pair * -7046029254386353131) >> 24) & mask
+    at = _home(table, pair)
     while table[at, 1] != NEVER and table[at, 0] != pair:
         at = (at + 1) & mask
     return at
@@ -100,22 +105,24 @@ def _grown(table):
 
 
 @njit(cache=True, nogil=True)
-def _roll(nodes, slot, now, requests, window_ns, kind):
+def _roll(both, slot, now, requests, window_ns, kind):
     """`Window.roll`."""
+    times, nodes = both
     start = now - now % window_ns if kind == GRID else now
-    elapsed = start - nodes[slot, START]
+    elapsed = start - times[slot, START]
     if elapsed < window_ns:
         return
     nodes[slot, PEAK_LAST] = nodes[slot, PEAK_NOW] if elapsed < 2 * window_ns else requests
     nodes[slot, PEAK_NOW] = requests
     nodes[slot, COUNT] = 0
-    nodes[slot, START] = start
+    times[slot, START] = start
 
 
 @njit(cache=True, nogil=True)
-def _begin(nodes, slot, now, window_ns, kind):
+def _begin(both, slot, now, window_ns, kind):
     """A fresh `Window`."""
-    nodes[slot, START] = now - now % window_ns if kind == GRID else now
+    times, nodes = both
+    times[slot, START] = now - now % window_ns if kind == GRID else now
     nodes[slot, COUNT] = 0
     nodes[slot, RING_NEXT] = 0
 
@@ -136,30 +143,29 @@ def _count(windows, at, rings, now, k_t, window_ns, kind):
 
 
 @njit(cache=True, nogil=True)
-def _fire(nodes, shared, alive, now, timer_ns, eliminates_one, counters):
+def _fire(both, shared, alive, now, timer_ns, eliminates_one, counters):
     """`FStructKeeper.eliminate`."""
+    times, nodes = both
     place = 0
     while place < counters[NODES]:
         slot = alive[place]
         if eliminates_one:
             idle = nodes[slot, SINCE_TIMER] <= 1
         else:
-            idle = nodes[slot, LAST_ESTABLISHED] <= now - timer_ns
+            idle = times[slot, LAST_ESTABLISHED] <= now - timer_ns
         if not idle:
             nodes[slot, SINCE_TIMER] = 0
             place += 1
             continue
-        nodes[slot, LIFE] = 0
+        nodes[slot, LIVES] += 1
         counters[F_PAIRS] -= nodes[slot, IS_F_PAIR]
         counters[F_PAIRS_ELIMINATED] += nodes[slot, IS_F_PAIR]
         counters[OBJECTS] -= nodes[slot, KEPT]
         counters[SYNACKS] -= nodes[slot, KEPT_SKB]
         if shared.shape[0]:
-            shared[nodes[slot, KEY], LIFE] -= 1
+            shared[nodes[slot, KEY], SHARERS] -= 1
         counters[NODES] -= 1
-        last = alive[counters[NODES]]
-        alive[place] = last
-        nodes[last, PLACE] = place
+        alive[place] = alive[counters[NODES]]
 
 
 @njit(cache=True, nogil=True)
@@ -170,11 +176,14 @@ def _wants(nodes, slot, kept, total, max_objects):
 
 
 @njit(cache=True, nogil=True)
-def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, series):  # noqa: C901, PLR0912, PLR0915  one loop over local variables: calls would pass the state a hundred million times
-    """Play the whole trace; counters, by_cpu and series are filled in.
+def loop(trace, cpus, limits, choices, own, common, rings, counters, by_cpu, series):  # noqa: C901, PLR0912, PLR0915  one loop over local variables: calls would pass the state a hundred million times
+    """Play the whole trace; counters, by_cpu and series are filled in. Returns nothing of meaning.
 
-    nodes has one row more than there are pairs: the last stands for strangers.
+    own: rows of nodes, one more than there are pairs: the last stands for strangers.
+    common: rows of counting windows that CPUs share, none where they count apart.
     """
+    times, nodes = own
+    shared = common[1]
     syn_ns, sent_ns, ack_ns, release_ns, key = trace
     syn_cpu, ack_cpu, release_cpu = cpus
     k_t, window_ns, timer_ns, max_pairs, max_objects, sample_ns = limits
@@ -187,7 +196,7 @@ def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, s
     slots = 0
     alive = np.empty(nodes.shape[0], np.int32)
     slot_of = np.empty(n, np.int32)
-    generation_of = np.empty(n, np.int32)
+    life_of = np.empty(n, np.int32)
     stage = np.zeros(n, np.uint8)
     # ACKs come in any order; time-outs mostly in that of their SYNs, so that most need no heap.
     heap_times, heap_indices, heap = np.empty(n, np.int64), np.empty(n, np.int32), 0
@@ -196,6 +205,7 @@ def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, s
     firing = origin + timer_ns
     sample_at = origin if sample_ns else np.int64(2**62)
     samples = 0
+    touched = np.int64(0)
     upcoming = 0
     current = NEVER  # a connection whose next event is known to be the next of all
     now = origin
@@ -214,7 +224,7 @@ def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, s
             if upcoming < n and (i == NEVER or syn_ns[upcoming] < now):
                 i, now, is_syn = upcoming, syn_ns[upcoming], True
             elif i == NEVER:
-                break
+                return touched  # so that the loads ahead of need are not left out as useless
             elif in_line:
                 line_start += 1
             else:
@@ -231,15 +241,15 @@ def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, s
                 samples += 1
                 sample_at += sample_ns
             else:
-                _fire(nodes, shared, alive, firing, timer_ns, eliminates_one, counters)
+                _fire(own, shared, alive, firing, timer_ns, eliminates_one, counters)
                 firing += timer_ns
                 if not counters[NODES] and firing <= now:
                     # An empty archive sleeps until something happens.
                     firing = origin + ((now - origin) // timer_ns + 1) * timer_ns
         if not is_syn and stage[i] != ACK_NEXT:
             slot = slot_of[i]
-            mine = slot != NEVER and nodes[slot, LIFE] != 0
-            mine = mine and nodes[slot, GENERATION] == generation_of[i]
+            # Of this life, not of an earlier one of the pair's node.
+            mine = slot != NEVER and nodes[slot, LIVES] == life_of[i]
             if stage[i] == RELEASE_NEXT:
                 current = NEVER
                 if mine:
@@ -266,11 +276,11 @@ def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, s
             else:
                 at = _find(table, np.int64(key[i]) * cpu_count + cpu)
                 slot = table[at, 1]
-            found = slot != NEVER and nodes[slot, LIFE] != 0
+            found = slot != NEVER and nodes[slot, LIVES] & 1
             if found:
-                _roll(nodes, slot, now, nodes[slot, REQUESTS], window_ns, kind)
+                _roll(own, slot, now, nodes[slot, REQUESTS], window_ns, kind)
                 if is_global:
-                    _roll(shared, key[i], now, 0, window_ns, kind)
+                    _roll(common, key[i], now, 0, window_ns, kind)
             if is_syn == counts_syn:
                 if not found and counters[NODES] >= max_pairs:
                     counters[DROPS_MAX_PAIRS] += 1
@@ -285,27 +295,24 @@ def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, s
                             table = _grown(table)
                         nodes[slot, KEY] = key[i]
                         nodes[slot, CPU] = cpu
-                    _begin(nodes, slot, now, window_ns, kind)
-                    nodes[slot, PEAK_NOW : IS_F_PAIR + 1] = 0
-                    nodes[slot, SINCE_TIMER] = 0
-                    nodes[slot, LIFE] = 1
-                    nodes[slot, GENERATION] += 1
-                    nodes[slot, PLACE] = counters[NODES]
+                    _begin(own, slot, now, window_ns, kind)
+                    nodes[slot, PEAK_NOW : SINCE_TIMER + 1] = 0
+                    nodes[slot, LIVES] += 1
                     alive[counters[NODES]] = slot
                     counters[NODES] += 1
                     counters[NODES_PEAK] = max(counters[NODES_PEAK], counters[NODES])
                     if is_global:
-                        if shared[key[i], LIFE] == 0:
-                            _begin(shared, key[i], now, window_ns, kind)
+                        if shared[key[i], SHARERS] == 0:
+                            _begin(common, key[i], now, window_ns, kind)
                         else:
-                            _roll(shared, key[i], now, 0, window_ns, kind)
-                        shared[key[i], LIFE] += 1
+                            _roll(common, key[i], now, 0, window_ns, kind)
+                        shared[key[i], SHARERS] += 1
                 if found:
                     if is_global:
                         crossed = _count(shared, key[i], rings, now, k_t, window_ns, kind)
                     else:
                         crossed = _count(nodes, slot, rings, now, k_t, window_ns, kind)
-                    nodes[slot, LAST_ESTABLISHED] = now
+                    times[slot, LAST_ESTABLISHED] = now
                     nodes[slot, SINCE_TIMER] += 1
                     if crossed and not nodes[slot, IS_F_PAIR]:
                         nodes[slot, IS_F_PAIR] = 1
@@ -313,9 +320,17 @@ def loop(trace, cpus, limits, choices, nodes, shared, rings, counters, by_cpu, s
                         counters[F_PAIRS_MADE] += 1
             if is_syn:
                 upcoming += 1
+                # Loads ahead of need: their cache misses overlap with the work in between.
+                if upcoming + AHEAD < n:
+                    j = upcoming + AHEAD
+                    home = _home(table, np.int64(key[j]) * cpu_count + syn_cpu[j])
+                    touched ^= table[home, 1]
+                    j = upcoming + AHEAD // 2
+                    home = _home(table, np.int64(key[j]) * cpu_count + syn_cpu[j])
+                    touched ^= nodes[max(table[home, 1], 0), LIVES]
                 by_cpu[cpu, 0] += 1
                 slot_of[i] = slot
-                generation_of[i] = nodes[slot, GENERATION] if found else NEVER
+                life_of[i] = nodes[slot, LIVES] if found else NEVER
                 row = slot if found else stranger
                 if nodes[row, KEPT]:
                     nodes[row, KEPT] -= 1
