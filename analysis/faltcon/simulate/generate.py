@@ -17,6 +17,8 @@ from faltcon.model import FKey
 from faltcon.simulate.trace import HALF_OPEN_NS, NEVER, Trace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Times = NDArray[np.int64]
@@ -188,7 +190,7 @@ def nat(
     return _trace(draw, syn, who, gateways, rtt_s=rtt_s)
 
 
-GENERATORS = {
+GENERATORS: dict[str, Callable[..., Trace]] = {
     "zipf": zipf,
     "web": web,
     "closed-loop": closed_loop,

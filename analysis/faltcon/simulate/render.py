@@ -17,17 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["compare_table", "reading_progress", "run_table", "steps"]
 
 COLUMNS = {
-    "connections": "connections",
+    "connections": "conns",
     "f_keys": "f-keys",
     "hits": "hits",
     "misses": "misses",
-    "hit_share": "hit share",
+    "hit_share": "served",
     "pushes": "pushes",
-    "f_pairs_made": "f-pairs made",
-    "f_pairs_eliminated": "eliminated",
-    "objects_peak": "objects, peak",
-    "objects_end": "objects, end",
+    "f_pairs_made": "made",
+    "f_pairs_eliminated": "gone",
+    "objects_peak": "peak",
+    "objects_end": "left",
 }
+CAPTION = (
+    "served: share of handshakes by f_pull; made, gone: f-pairs made and eliminated; "
+    "peak, left: objects kept at most and at the end"
+)
+WIDE = 120
+"""Columns where the output is no terminal: a file or a pipe cuts nothing off."""
 
 
 @contextlib.contextmanager
@@ -50,6 +56,11 @@ def steps(total: int, unit: str) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
+
+
 def run_table(answers: Sequence[dict[str, Any]]) -> None:
     """A row a file."""
     if not answers:
@@ -57,11 +68,12 @@ def run_table(answers: Sequence[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
     for heading in COLUMNS.values():
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for answer in answers:
         table.add_row(answer["file"], *(_shown(name, answer[name]) for name in COLUMNS))
-    console = Console()
+    console = _console()
     console.print(table)
+    console.print(CAPTION, style="dim", highlight=False)
     for answer in answers:
         for note in _notes(answer):
             console.print(f"{answer['file']}: {note}", markup=False, highlight=False)
@@ -94,4 +106,4 @@ def compare_table(frame: pd.DataFrame) -> None:
             f"{row['memory_share']:.1%}",
             f"{row['state_share']:.1%}",
         )
-    Console().print(table)
+    _console().print(table)
