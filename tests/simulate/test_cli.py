@@ -75,9 +75,9 @@ def test_run__the_contract(capture, capsys) -> None:
     # The sixth SYN, 5 s after the first ACK's window began at 20 ms, still falls into it.
     assert (found["connections"], found["f_keys"]) == (8, 3)
     assert (found["hits"], found["misses"], found["pulls"], found["pushes"]) == (2, 6, 2, 3)
-    # The half-open request times out after 63 s; by then the timer has been there twice.
-    assert (found["f_pairs_made"], found["f_pairs_eliminated"]) == (1, 1)
-    assert (found["objects_peak"], found["objects_end"], found["nodes_end"]) == (1, 0, 0)
+    # The capture ends after 7 s, before the timer fires.
+    assert (found["f_pairs_made"], found["f_pairs_eliminated"]) == (1, 0)
+    assert (found["objects_peak"], found["objects_end"], found["nodes_end"]) == (1, 1, 2)
 
 
 def test_run__compiled_and_plain_agree(table, capsys) -> None:
@@ -132,7 +132,7 @@ def test_run__a_bad_file_is_an_answer_too(capture, table, tmp_path, capsys) -> N
 def test_run__a_table_for_people(capture, capsys) -> None:
     assert run(["model", "run", capture]) == 0
     out = capsys.readouterr().out
-    assert re.search(r" 8 +3 +2 +6 +25\.0% +3 +1 +1 +1 +0", out)
+    assert re.search(r" 8 +3 +2 +6 +25\.0% +3 +1 +0 +1 +1", out)
     assert "made, gone: f-pairs made and eliminated" in out
 
 

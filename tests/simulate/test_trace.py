@@ -6,7 +6,8 @@ import pytest
 
 from faltcon.errors import UsageError
 from faltcon.model import FKey
-from faltcon.simulate.trace import HALF_OPEN_NS, NEVER, Trace, from_connections
+from faltcon.simulate.replay import replay
+from faltcon.simulate.trace import HALF_OPEN_NS, NEVER, NO_END, Trace, from_connections
 
 BIG = 1_700_000_000_000_000_001  # nanoseconds since 1970, beyond what a float holds
 
@@ -90,3 +91,13 @@ def test_trace__refuses_disorder() -> None:
         Trace(one, one, np.array([1, 1], np.int64), one, zero, zero, keys)
     with pytest.raises(UsageError, match="connection 0"):
         Trace(one, one + 5, one + 9, one + 6, zero, zero, keys)
+
+
+def test_from_connections__ends_with_the_last_packet() -> None:
+    rows = [{"syn_ns": 5, "synack_ns": 6, "ack_ns": 7}, {"syn_ns": 8, "synack_ns": 9}]
+    with_last = table(rows).append_column("last_ns", pa.array([40, 9]))
+    assert from_connections(with_last).end_ns == 40
+    counters = replay(from_connections(with_last), from_connections(with_last).steer(1)).counters
+    # The half-open request is still alive when the capture ends, and so is the candidate.
+    assert (counters.nodes, counters.f_pairs_eliminated) == (1, 0)
+    assert from_connections(table(rows)).end_ns == NO_END

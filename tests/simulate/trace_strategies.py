@@ -11,7 +11,7 @@ from faltcon.model import (
     Scope,
     WindowKind,
 )
-from faltcon.simulate.trace import NEVER, Cpus, Trace
+from faltcon.simulate.trace import NEVER, NO_END, Cpus, Trace
 
 KEYS = [FKey("tcp", f"10.0.0.{client}", "10.0.1.1", 80) for client in range(4)]
 
@@ -46,7 +46,8 @@ def traces(draw: st.DrawFn, min_size: int = 0, max_size: int = 40) -> Trace:
     release = sent + wait + np.array([row[3] for row in drawn], np.int64)
     key = np.array([row[4] for row in drawn], np.int32)
     port = np.array([row[5] for row in drawn], np.int32)
-    return Trace(syn, sent, ack, release, key, port, KEYS)
+    end = draw(st.one_of(st.just(NO_END), st.integers(0, 500)))
+    return Trace(syn, sent, ack, release, key, port, KEYS, end)
 
 
 @st.composite

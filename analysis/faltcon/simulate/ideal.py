@@ -60,6 +60,7 @@ def _events(trace: Trace) -> Iterator[tuple[int, bool]]:
     group = np.concatenate([np.ones_like(number), at_once.astype(np.int64)])
     place = np.concatenate([2 * number, np.where(at_once, 2 * number + 1, number)])
     order = np.lexsort((place, group, times))
+    order = order[times[order] <= trace.end_ns]
     yield from zip(
         (order % max(len(trace), 1)).tolist(), (order < len(trace)).tolist(), strict=True
     )
@@ -67,17 +68,16 @@ def _events(trace: Trace) -> Iterator[tuple[int, bool]]:
 
 def slab(trace: Trace) -> Outcome:
     """A slab cache that never shrinks: memory comes back, states do not."""
-    alive = free = most_free = reused = 0
+    handshakes = free = most_free = reused = 0
     for _, begins in _events(trace):
         if begins:
-            alive += 1
+            handshakes += 1
             reused += free > 0
             free = max(free - 1, 0)
         else:
-            alive -= 1
             free += 1
             most_free = max(most_free, free)
-    return Outcome(len(trace), reused, 0, most_free)
+    return Outcome(handshakes, reused, 0, most_free)
 
 
 def lru(trace: Trace, pairs: NDArray[np.int64], capacity: int) -> Outcome:
@@ -85,11 +85,12 @@ def lru(trace: Trace, pairs: NDArray[np.int64], capacity: int) -> Outcome:
     pair_of = pairs.tolist()
     order: OrderedDict[int, int] = OrderedDict()  # number of the keeping to its pair
     kept: defaultdict[int, list[int]] = defaultdict(list)
-    hits = peak = keepings = 0
+    handshakes = hits = peak = keepings = 0
     for index, begins in _events(trace):
         pair = pair_of[index]
         mine = kept[pair]
         if begins:
+            handshakes += 1
             if mine:
                 del order[mine.pop()]
                 hits += 1
@@ -104,7 +105,7 @@ def lru(trace: Trace, pairs: NDArray[np.int64], capacity: int) -> Outcome:
         mine.append(keepings)
         keepings += 1
         peak = max(peak, len(order))
-    return Outcome(len(trace), hits, hits, peak)
+    return Outcome(handshakes, hits, hits, peak)
 
 
 def clairvoyant(trace: Trace, pairs: NDArray[np.int64], capacity: int) -> Outcome:
@@ -135,7 +136,7 @@ def clairvoyant(trace: Trace, pairs: NDArray[np.int64], capacity: int) -> Outcom
         ends.add(end)
         heapq.heappush(latest, -end)
         peak = max(peak, len(ends))
-    return Outcome(len(trace), hits, hits, peak)
+    return Outcome(sum(begins for _, begins in events), hits, hits, peak)
 
 
 def _matches(events: list[tuple[int, bool]], pair_of: list[int]) -> dict[int, int]:

@@ -31,6 +31,7 @@ COLUMNS = (
     "handshake_end_ns",
 )
 """What a connections table must have; the names are those of `faltcon.traffic.tables`."""
+OPTIONAL = ("last_ns",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +85,4 @@ def _parquet(file: str) -> pa.Table:
     if missing:
         mend = "faltcon traffic summary --parquet writes such a table"
         raise FormatError(file, f"lacks the columns {', '.join(missing)}", mend=mend)
-    return table.select(list(COLUMNS))
+    return table.select([*COLUMNS, *(name for name in OPTIONAL if name in table.column_names)])

@@ -1,8 +1,8 @@
 """A trace played into the plain model, event by event: the meaning of a trace.
 
 At equal times the timer fires first, then what earlier SYNs have under way
-(in the order of their SYNs), then the next SYN. The timer fires at multiples of
-its interval after the trace's first SYN, until the last event.
+(in the order of their SYNs), then then the next SYN. The timer fires at multiples of
+its interval after the trace's first SYN, until the last event before the trace's end.
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ def replay(trace: Trace, cpus: Cpus, policy: Policy | None = None, *, sample_ns:
             run.pending and run.pending[0][0] <= trace.syn_ns[upcoming]
         )
         now = int(trace.syn_ns[upcoming]) if syn_next else run.pending[0][0]
+        if now > trace.end_ns:
+            break
         while sample_ns and sample <= now and sample <= firing:
             counted = run.server.counters.as_dict()
             series.append([counted[name] for name in SERIES])

@@ -120,7 +120,7 @@ def compare(
     counters = twin.run(trace, cpus, policy).counters
     pairs = ideal.pairs_of(trace, cpus)
     room = counters.objects_peak
-    faltcon = ideal.Outcome(len(trace), counters.hits, counters.hits, room)
+    faltcon = ideal.Outcome(counters.lookups, counters.hits, counters.hits, room)
     outcomes = {
         "slab cache": ideal.slab(trace),
         "FALTCON": faltcon,

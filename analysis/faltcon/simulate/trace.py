@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["HALF_OPEN_NS", "NEVER", "Cpus", "Trace", "from_connections"]
 
 NEVER = -1
+NO_END = 2**62
 HALF_OPEN_NS = 63 * 1_000_000_000
 """A request without ACK lives until its fifth SYNACK times out: 1+2+4+8+16+32 s."""
 TCP = "tcp"
@@ -49,7 +50,8 @@ class Trace:
 
     syn_ns, sent_ns, ack_ns (NEVER where not established), release_ns: shape (n,).
     key: index of the f-key, shape (n,). keys: the f-keys themselves.
-    client_port: shape (n,).
+    client_port: shape (n,). end_ns: nothing later than this happens in a run,
+    as nobody knows what did.
     """
 
     syn_ns: Times
@@ -59,6 +61,7 @@ class Trace:
     key: Indices
     client_port: Indices
     keys: Sequence[FKey]
+    end_ns: int = NO_END
 
     def __post_init__(self) -> None:
         if not self.syn_ns.size:
@@ -109,7 +112,8 @@ def from_connections(
     server_ip, client_port, server_port, syn_ns, synack_ns, ack_ns and
     handshake_end_ns are used. The SYNACK is taken to be given back when the
     capture shows it; an established request to be released `accept_ns` after
-    its ACK, another one when it is reset, or `half_open_ns` after its SYN.
+    its ACK, another one when it is reset, or `half_open_ns` after its SYN. The
+    trace ends with the table's last packet (column last_ns, if there is one).
     """
     seen = table.filter(table["syn_ns"].is_valid())
     order = np.argsort(seen["syn_ns"].to_numpy(), kind="stable")
@@ -122,9 +126,11 @@ def from_connections(
     reset = _times(seen["handshake_end_ns"], syn + half_open_ns)
     release = np.maximum(np.where(made, ack + accept_ns, reset), sent)
     key, keys = _keys(seen)
-    return Trace(
-        syn, sent, ack, release, key, seen["client_port"].to_numpy().astype(np.int32), keys
-    )
+    port = seen["client_port"].to_numpy().astype(np.int32)
+    end_ns = NO_END
+    if "last_ns" in table.column_names and table.num_rows:
+        end_ns = int(table["last_ns"].to_numpy().max())
+    return Trace(syn, sent, ack, release, key, port, keys, end_ns)
 
 
 def _times(column: pa.ChunkedArray, otherwise: Times) -> Times:

@@ -44,12 +44,13 @@ def run(trace: Trace, cpus: Cpus, policy: Policy | None = None, *, sample_ns: in
         raise UsageError(f"sliding windows with k_t {policy.k_t} need too much memory here")
     samples = 0
     if sample_ns and len(trace):
-        samples = int(trace.release_ns.max() - trace.syn_ns[0]) // sample_ns + 1
+        last = min(int(trace.release_ns.max()), trace.end_ns)
+        samples = max((last - int(trace.syn_ns[0])) // sample_ns + 1, 0)
     counters = np.zeros(len(twin_loop.COUNTERS), np.int64)
     by_cpu = np.zeros((cpus.count, 2), np.int64)
     series = np.zeros((samples, len(SERIES)), np.int64)
     if len(trace):
-        twin_loop.loop(
+        samples, _ = twin_loop.loop(
             (trace.syn_ns, trace.sent_ns, trace.ack_ns, trace.release_ns, trace.key),
             (cpus.syn, cpus.ack, cpus.release),
             (
@@ -59,6 +60,7 @@ def run(trace: Trace, cpus: Cpus, policy: Policy | None = None, *, sample_ns: in
                 policy.max_pairs,
                 policy.max_objects,
                 sample_ns,
+                trace.end_ns,
             ),
             (
                 KINDS[policy.window_kind],
@@ -73,7 +75,12 @@ def run(trace: Trace, cpus: Cpus, policy: Policy | None = None, *, sample_ns: in
             series,
         )
     named = dict(zip(twin_loop.COUNTERS, counters.tolist(), strict=True))
-    return Result(_complete(named, len(trace), policy), by_cpu[:, 0], by_cpu[:, 1], series)
+    return Result(
+        _complete(named, int(by_cpu[:, 0].sum()), policy),
+        by_cpu[:, 0],
+        by_cpu[:, 1],
+        series[:samples],
+    )
 
 
 def _complete(counted: dict[str, int], lookups: int, policy: Policy) -> Counters:

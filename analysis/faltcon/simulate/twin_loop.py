@@ -177,7 +177,7 @@ def _wants(nodes, slot, kept, total, max_objects):
 
 @njit(cache=True, nogil=True)
 def loop(trace, cpus, limits, choices, own, common, rings, counters, by_cpu, series):  # noqa: C901, PLR0912, PLR0915  one loop over local variables: calls would pass the state a hundred million times
-    """Play the whole trace; counters, by_cpu and series are filled in. Returns nothing of meaning.
+    """Play the whole trace; counters, by_cpu and series are filled in. Returns the samples' number.
 
     own: rows of nodes, one more than there are pairs: the last stands for strangers.
     common: rows of counting windows that CPUs share, none where they count apart.
@@ -186,7 +186,7 @@ def loop(trace, cpus, limits, choices, own, common, rings, counters, by_cpu, ser
     shared = common[1]
     syn_ns, sent_ns, ack_ns, release_ns, key = trace
     syn_cpu, ack_cpu, release_cpu = cpus
-    k_t, window_ns, timer_ns, max_pairs, max_objects, sample_ns = limits
+    k_t, window_ns, timer_ns, max_pairs, max_objects, sample_ns, end_ns = limits
     kind, counts_syn, eliminates_one = choices
     cpu_count = by_cpu.shape[0]
     is_global = shared.shape[0] > 0
@@ -224,12 +224,14 @@ def loop(trace, cpus, limits, choices, own, common, rings, counters, by_cpu, ser
             if upcoming < n and (i == NEVER or syn_ns[upcoming] < now):
                 i, now, is_syn = upcoming, syn_ns[upcoming], True
             elif i == NEVER:
-                return touched  # so that the loads ahead of need are not left out as useless
+                break
             elif in_line:
                 line_start += 1
             else:
                 pop(heap_times, heap_indices, heap)
                 heap -= 1
+        if now > end_ns:
+            break
         while firing <= now or sample_at <= now:
             if sample_at <= min(now, firing):
                 series[samples, 0] = upcoming
@@ -369,3 +371,5 @@ def loop(trace, cpus, limits, choices, own, common, rings, counters, by_cpu, ser
         else:
             push(heap_times, heap_indices, heap, then, i)
             heap += 1
+    # What the loads ahead of need have touched is returned too, or they would be left out.
+    return samples, touched
