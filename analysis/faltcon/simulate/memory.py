@@ -44,27 +44,30 @@ def kept_objects(rate: float, round_trip_s: float) -> float:
 
 
 def at_rates(
-    rates: Mapping[str, float], timer_s: float, sizes: Sizes, *, round_trip_s: float = 0.0
+    rates: Mapping[str, float],
+    timer_s: float,
+    sizes: Sizes | None = None,
+    *,
+    round_trip_s: float = 0.0,
 ) -> pd.DataFrame:
-    """Most memory at each named rate (connections a second), if every client came once.
+    """What is held at each named rate (connections a second), at most, if every client came once.
 
-    Columns: name, rate, nodes_mean, nodes_most, nodes_most_bytes, and what
-    requests alive at once would take, objects and objects_bytes.
+    Columns: name, rate, nodes_mean, nodes_most, objects (requests alive at
+    once); with sizes also nodes_most_bytes and objects_bytes.
     """
     rows = []
     for name, rate in rates.items():
         mean, most = idle_nodes(rate, timer_s)
         objects = kept_objects(rate, round_trip_s)
-        each = sizes.request_sock_bytes + sizes.synack_bytes
-        rows.append(
-            {
-                "name": name,
-                "rate": rate,
-                "nodes_mean": mean,
-                "nodes_most": most,
-                "nodes_most_bytes": most * sizes.node_bytes,
-                "objects": objects,
-                "objects_bytes": objects * each,
-            }
-        )
+        row = {
+            "name": name,
+            "rate": rate,
+            "nodes_mean": mean,
+            "nodes_most": most,
+            "objects": objects,
+        }
+        if sizes is not None:
+            row["nodes_most_bytes"] = most * sizes.node_bytes
+            row["objects_bytes"] = objects * (sizes.request_sock_bytes + sizes.synack_bytes)
+        rows.append(row)
     return pd.DataFrame(rows)
