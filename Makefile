@@ -21,7 +21,7 @@ $(STAMPS)/debian-%: tools/setup-debian
 	tools/setup-debian $*
 	@touch $@
 
-$(STAMPS)/python: pyproject.toml uv.lock tools/setup-uv
+$(STAMPS)/python: pyproject.toml uv.lock tools/setup-uv $(STAMPS)/debian-book
 	@mkdir -p $(@D)
 	tools/setup-uv
 	uv sync --frozen

@@ -106,4 +106,7 @@ def run(arguments: list[str]) -> int:
             markup=False,
         )
         return 70
+    if outcome == InterruptedRunError.exit_code:
+        # Typer turns Ctrl-C inside a command into this code, without a word.
+        console.print("faltcon: interrupted", markup=False)
     return outcome if isinstance(outcome, int) else 0

@@ -68,13 +68,25 @@ def open_binary(file: str | Path) -> BinaryIO:
             raw.close()
             raise
     if head.startswith(GZIP_MAGIC):
-        return cast("BinaryIO", gzip.GzipFile(fileobj=source, mode="rb"))
+        return cast("BinaryIO", _OwningGzip(source))
     if head == ZSTD_MAGIC:
         reader = zstandard.ZstdDecompressor().stream_reader(
             source, read_across_frames=True, closefd=True
         )
         return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader)))
     return cast("BinaryIO", source)
+
+
+class _OwningGzip(gzip.GzipFile):
+    """A gzip stream that closes the file under it, which GzipFile leaves open."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        super().__init__(fileobj=source, mode="rb")
+
+    def close(self) -> None:
+        super().close()
+        self._source.close()
 
 
 class _Rejoined(io.RawIOBase):
