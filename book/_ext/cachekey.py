@@ -55,6 +55,8 @@ def inputs(project: Path) -> list[Path]:
     """What a chapter's cells read: recordings and transcriptions, the package, the versions."""
     data = Path(os.environ.get("FALTCON_DATA") or project / "data")
     outside = [Path(v) for n, v in sorted(os.environ.items()) if n.startswith("FALTCON_") and v]
+    # A chapter adds up these histograms where a neighbour of the clone has them.
+    outside += sorted(project.parent.glob("*/flow-histograms"))
     places = [data, project / "data" / "paper", project / "analysis", project / "uv.lock"]
     return places + [place for place in outside if place.exists() and place != data]
 

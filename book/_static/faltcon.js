@@ -58,6 +58,9 @@
     start(".faltcon-flame",
       ["vendor/d3/d3.min.js", "vendor/d3/d3-flamegraph.umd.min.js", "lazy/flamegraph.js"],
       "drawFlamegraph");
+    for (const link of document.querySelectorAll(".faltcon-figure a[download$='.svg']")) {
+      link.href = link.closest(".faltcon-figure").querySelector("img").src;
+    }
     // A region that scrolls must be reachable without a mouse.
     for (const box of document.querySelectorAll(
       ".cell_output, .output, .pst-scrollable-table-container, div.highlight pre, .faltcon-scroll")) {
