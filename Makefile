@@ -9,7 +9,7 @@ export MAKEFLAGS += --no-print-directory
 UV_RUN := uv run --frozen
 STAMPS := build/stamps
 
-.PHONY: help setup book book-now test test-now lint clean
+.PHONY: help setup book book-now test test-now environment readme-figure lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: ## Set up, check style and types, bring the book up to date and run the te
 
 test-now: $(STAMPS)/python $(STAMPS)/debian-test lint book-now
 	$(UV_RUN) pytest
+
+environment: $(STAMPS)/python ## Write environment.yml (for conda users) from pyproject.toml and uv.lock
+	$(UV_RUN) tools/make-environment
 
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -83,9 +83,13 @@ def set_cache_folder(app: Sphinx, config: Config) -> None:
     os.utime(folder)
     prune(caches, key)
     config.nb_execution_cache_path = str(folder)
+    # Sphinx does not notice that an extension or a template has changed.
+    looks = [Path(app.srcdir) / name for name in ("_ext", "_templates")]
+    config.faltcon_looks = cache_key(place for place in looks if place.exists())
 
 
 def setup(app: Sphinx) -> dict[str, object]:
     """Register with Sphinx."""
+    app.add_config_value("faltcon_looks", "", "env", [str])
     app.connect("config-inited", set_cache_folder)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

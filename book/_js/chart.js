@@ -43,6 +43,8 @@
           part.removeAttribute("aria-roledescription");
         }
       }
+      const menu = canvas.querySelector("summary");
+      if (menu) { menu.setAttribute("aria-label", "Save this chart"); }
       return result;
     }
     let shown = await draw();
