@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faltcon import claims, paths, published
@@ -66,6 +66,7 @@ def test_flow_sums__refuses_another_histogram(
         published.flow_sums()
 
 
+@settings(deadline=None)  # the first import of pandas is slow
 @given(
     st.lists(
         st.tuples(st.integers(0, 9**9), st.integers(0, 9**9), st.integers(0, 9**9)),

@@ -88,23 +88,20 @@ def test_build__what_a_cell_says_on_stderr_fails_every_time(tiny: Tiny) -> None:
         assert "stderr" in answer.stderr
 
 
-def test_build__changed_data_runs_the_cells_again(tiny: Tiny) -> None:
-    tiny.write(CELL.format(code="print(open('../data/number.txt').read())"))
-    (tiny.root / "data" / "number.txt").write_text("first-value")
-    assert tiny.build().returncode == 0
-    assert "first-value" in tiny.html.read_text()
-    assert tiny.build().returncode == 0
-    (tiny.root / "data" / "number.txt").write_text("second-value")
-    assert tiny.build().returncode == 0
-    assert "second-value" in tiny.html.read_text()
-
-
-def test_build__a_changed_module_runs_the_cells_again(tiny: Tiny) -> None:
-    code = "import sys\nsys.path.insert(0, '../analysis')\nimport helper\nprint(helper.word)"
+def test_build__changed_data_and_changed_modules_run_the_cells_again(tiny: Tiny) -> None:
+    code = (
+        "import sys\nsys.path.insert(0, '../analysis')\nimport helper\n"
+        "print(open('../data/number.txt').read(), helper.word)"
+    )
     tiny.write(CELL.format(code=code))
-    (tiny.root / "analysis" / "helper.py").write_text("word = 'old' + 'word'")
+    number, helper = tiny.root / "data" / "number.txt", tiny.root / "analysis" / "helper.py"
+    number.write_text("first-value")
+    helper.write_text("word = 'old' + 'word'")
     assert tiny.build().returncode == 0
-    assert "oldword" in tiny.html.read_text()
-    (tiny.root / "analysis" / "helper.py").write_text("word = 'brand' + 'newword'")
+    assert "first-value oldword" in tiny.html.read_text()
+    number.write_text("second-value")
     assert tiny.build().returncode == 0
-    assert "brandnewword" in tiny.html.read_text()
+    assert "second-value oldword" in tiny.html.read_text()
+    helper.write_text("word = 'brand' + 'newword'")
+    assert tiny.build().returncode == 0
+    assert "second-value brandnewword" in tiny.html.read_text()
