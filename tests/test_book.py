@@ -135,3 +135,10 @@ def test_table__a_missing_value_is_an_empty_cell() -> None:
 
 def test_view__two_add_up() -> None:
     assert (book.View("<p>a</p>") + book.View("<p>b</p>")).html == "<p>a</p><p>b</p>"
+
+
+def test_numbers__stay_with_their_units() -> None:
+    assert book.percent(0.4567, 1) == "45.7\u00a0%"
+    assert book.count(1234567.4) == "1\u202f234\u202f567"
+    assert book.interval([0.5]) == "50\u00a0%"
+    assert book.interval([0.5, 0.5, 0.5]) == "50\u00a0% (50\u00a0to\u00a050)"

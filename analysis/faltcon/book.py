@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from faltcon.errors import UsageError
+from faltcon.stats import median_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import altair as alt
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["View", "chart", "figure", "flamegraph", "table"]
+__all__ = ["View", "chart", "count", "figure", "flamegraph", "interval", "percent", "table"]
 
 # Frames narrower than this share of all samples are joined into one, named so.
 FLAME_SMALLEST_SHARE = 0.0005
@@ -49,6 +50,30 @@ class View:
         return View(self.html + other.html)
 
 
+# A number stays on the line of its unit.
+_SPACE = "\N{NO-BREAK SPACE}"
+_THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share (0 to 1) as per cent."""
+    return f"{100 * share:.{digits}f}{_SPACE}%"
+
+
+def count(number: float) -> str:
+    """A number without decimals, its thousands set apart."""
+    return f"{number:,.0f}".replace(",", _THIN_SPACE)
+
+
+def interval(shares: Iterable[float], digits: int = 0) -> str:
+    """Median of shares (0 to 1) with its 95 % interval: "39 % (38 to 41)"; one value is alone."""
+    found = median_interval(list(shares))
+    if found.n == 1:
+        return percent(found.value, digits)
+    low, high = (f"{100 * edge:.{digits}f}" for edge in (found.low, found.high))
+    return f"{percent(found.value, digits)} ({low}{_SPACE}to{_SPACE}{high})"
+
+
 def figure(
     drawing: Figure,
     *,
@@ -69,8 +94,9 @@ def figure(
     if not alt.strip():
         raise UsageError("a figure needs a text that says what it shows (alt)")
     vector, pixels = io.BytesIO(), io.BytesIO()
-    # Fixed ids and no date: the same data gives the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "faltcon"}):
+    # Fixed ids and no date: the same data gives the same bytes. Letters as outlines: a picture
+    # cannot bring its font along.
+    with mpl.rc_context({"svg.hashsalt": "faltcon", "svg.fonttype": "path"}):
         drawing.savefig(vector, format="svg", bbox_inches="tight", metadata={"Date": None})
         drawing.savefig(pixels, format="png", bbox_inches="tight", dpi=200)
     plt.close(drawing)
@@ -238,9 +264,9 @@ def _shown(value: Any, digits: int) -> str:
     if value is None or value != value:  # noqa: PLR0124  not a number
         return ""
     if isinstance(value, float):
-        return f"{value:,.{digits}f}".replace(",", "\u202f")
+        return f"{value:,.{digits}f}".replace(",", _THIN_SPACE)
     if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}".replace(",", "\u202f")
+        return f"{value:,}".replace(",", _THIN_SPACE)
     return str(value)
 
 

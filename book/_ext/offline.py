@@ -38,7 +38,6 @@ VENDORED = {
     "d3/dist/d3.min.js": "d3/d3.min.js",
     "d3/LICENSE": "d3/LICENSE",
     "d3-flame-graph/dist/d3-flamegraph.umd.min.js": "d3/d3-flamegraph.umd.min.js",
-    "d3-flame-graph/dist/d3-flamegraph.css": "d3/d3-flamegraph.css",
     "d3-flame-graph/LICENSE": "d3/LICENSE.d3-flame-graph",
     "speedscope/dist/release": "speedscope",
     "speedscope/LICENSE": "speedscope/LICENSE",

@@ -38,7 +38,7 @@
     const reset = place.querySelector("button");
     let current = null;
 
-    const chart = flamegraph.flamegraph()
+    const chart = flamegraph.default()
       .cellHeight(20)
       .minFrameSize(2)
       .transitionDuration(0)

@@ -17,13 +17,6 @@
     return scripts.get(path);
   }
 
-  function loadStyle(path) {
-    const tag = document.createElement("link");
-    tag.rel = "stylesheet";
-    tag.href = root + "_static/" + path;
-    document.head.append(tag);
-  }
-
   async function start(selector, paths, draw) {
     const places = document.querySelectorAll(selector);
     if (places.length === 0) { return; }
@@ -54,7 +47,6 @@
     start(".faltcon-chart",
       ["vendor/vega/vega.min.js", "vendor/vega/vega-lite.min.js",
        "vendor/vega/vega-embed.min.js", "lazy/chart.js"], "drawChart");
-    if (document.querySelector(".faltcon-flame")) { loadStyle("vendor/d3/d3-flamegraph.css"); }
     start(".faltcon-flame",
       ["vendor/d3/d3.min.js", "vendor/d3/d3-flamegraph.umd.min.js", "lazy/flamegraph.js"],
       "drawFlamegraph");
