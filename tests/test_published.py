@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from faltcon import claims, paths, published
-from faltcon.errors import EmptyInputError, FormatError
+from faltcon.errors import FormatError
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 HISTOGRAMS = SHARED / "flow-histograms" / "flow-models+agh_2015"
@@ -66,7 +66,6 @@ def test_flow_sums__refuses_another_histogram(
         published.flow_sums()
 
 
-@settings(deadline=None)  # the first import of pandas is slow
 @given(
     st.lists(
         st.tuples(st.integers(0, 9**9), st.integers(0, 9**9), st.integers(0, 9**9)),
@@ -91,20 +90,17 @@ def test_recompute__adds_the_bins_up_to_the_limit(
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "message"),
+    ("text", "message"),
     [
-        ("", EmptyInputError, "is empty"),
-        ("a,b\n1,2\n", FormatError, "its columns are not"),
-        (HEADER + "1,2,x,4,5\n", FormatError, "is no histogram"),
-        (HEADER + "1,9,1,1,1\n", FormatError, "a bin straddles 4"),
+        ("", "is no flow histogram"),
+        (HEADER + "1,2,x,4,5\n", "is no flow histogram"),
+        (HEADER + "1,9,1,1,1\n", "a bin straddles 4"),
     ],
 )
-def test_recompute__says_what_is_wrong(
-    tmp_path: Path, text: str, error: type[Exception], message: str
-) -> None:
+def test_recompute__says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "h.csv"
     file.write_text(text)
-    with pytest.raises(error, match=message):
+    with pytest.raises(FormatError, match=message):
         published.recompute(file, "packets", 4)
 
 

@@ -34,8 +34,6 @@ __all__ = [
     "transcribed_flow_sums",
 ]
 
-HISTOGRAM_COLUMNS = ["bin_lo", "bin_hi", "flows_sum", "packets_sum", "octets_sum"]
-
 
 @dataclass(frozen=True)
 class HttpSource:
@@ -156,22 +154,14 @@ def recompute(file: Path, quantity: str, limit: int | None) -> FlowSum:
     Counts the bins whose largest value, bin_hi - 1, is at most `limit`. Raises
     FormatError when the columns are others or a bin straddles the limit.
     """
-    import pandas as pd  # noqa: PLC0415  slow to import, and not needed for the other tables
+    from faltcon.traffic import histograms  # noqa: PLC0415  imports pandas, which is slow
 
-    with reading(file):
-        try:
-            frame = pd.read_csv(file, dtype="int64")
-        except pd.errors.EmptyDataError as error:
-            raise EmptyInputError(file, "is empty", mend="copy it again") from error
-        except (ValueError, pd.errors.ParserError) as error:
-            raise FormatError(file, f"is no histogram ({error})", mend="copy it again") from error
-    if list(frame.columns) != HISTOGRAM_COLUMNS:
-        raise FormatError(file, f"its columns are not {','.join(HISTOGRAM_COLUMNS)}")
+    frame = histograms.read(file)
     if limit is not None:
         if ((frame["bin_lo"] <= limit) & (frame["bin_hi"] - 1 > limit)).any():
             raise FormatError(file, f"a bin straddles {limit}", mend="choose a bin's edge")
         frame = frame[frame["bin_hi"] - 1 <= limit]
-    flows, packets, octets = (int(frame[column].sum()) for column in HISTOGRAM_COLUMNS[2:])
+    flows, packets, octets = (int(frame[column].sum()) for column in histograms.COLUMNS[2:])
     return FlowSum(file.name, quantity, limit, flows, packets, octets)
 
 

@@ -64,7 +64,6 @@
       current = group;
       group.setAttribute("tabindex", "0");
       group.focus();
-      status.textContent = describe(d3.select(group).datum());
     }
 
     function groupOf(node) {
@@ -109,6 +108,7 @@
         group.setAttribute("role", "button");
         group.setAttribute("aria-label", describe(d3.select(group).datum()));
         group.onkeydown = onKey;
+        group.onfocus = function () { status.textContent = describe(d3.select(group).datum()); };
       }
       current = frames().find(function (group) { return !d3.select(group).datum().parent; });
       if (current) { current.setAttribute("tabindex", "0"); }

@@ -65,7 +65,8 @@ def test_flamegraph__opens_in_speedscope_without_leaving_the_site(visit: Visitor
         scope.get_by_text("Left Heavy").first.wait_for()
         assert scope.locator("canvas").count() >= 1
         assert seen.elsewhere == []
-        assert seen.errors == []
+        # Without a graphics card, Chromium comments on the speed of drawing.
+        assert [error for error in seen.errors if "GL Driver Message" not in error] == []
 
 
 def test_flamegraph__saves_folded_stacks(visit: Visitor) -> None:
