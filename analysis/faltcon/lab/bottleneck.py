@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faltcon.errors import EmptyInputError, HostError, UsageError
+from faltcon.errors import EmptyInputError, HostError, ToolFailedError, UsageError
 from faltcon.lab import host, netns, perf_record, process, servers
 from faltcon.lab.counters import snapshot
 from faltcon.lab.load import AbLoad, AbResult, run_ab
+from faltcon.lab.perf_data import mask_other_programs
 from faltcon.lab.perf_record import PerfPlan, SampleCount
 from faltcon.lab.run_folder import RunFolder, command_line, is_complete
 from faltcon.lab.scratch import make_scratch
@@ -151,21 +153,27 @@ def record(
     tell("reading the profile")
     profile = _only(scratch / "perf", "perf.data.*")
     text = scratch / "profile.txt"
-    perf_record.script(profile, text)
+    lost = perf_record.script(profile, text)
     count = perf_record.count_samples(text, "lighttpd", "ab")
     if count.samples < ENOUGH_SAMPLES:
         raise EmptyInputError(
             case.run, f"only {count.samples} samples", mend="record longer with --seconds"
         )
-    if count.other_share > settings.max_other_share:
+    # With every CPU recorded, other programs fill the time that both sides leave idle.
+    if case.variant == "napi" and count.other_share > settings.max_other_share:
         raise DisturbedRunError(
             f"{case.run}: other programs took {count.other_share:.0%} of the recorded CPU; stop "
             f"them, or accept them with --max-other {count.other_share + 0.01:.2f}"
         )
     symbols = perf_record.save_symbols(root)
+    masked = mask_other_programs(profile)
     tell("compressing")
     folder.add(text, "perf-script.txt.zst", "plain `perf script` of perf.data")
-    folder.add(profile, "perf.data.zst", "profile as perf wrote it; symbols: " + symbols)
+    folder.add(
+        profile,
+        "perf.data.zst",
+        "profile as perf wrote it, but for the names of other programs' files",
+    )
     folder.add(suite, "pyperf.json", "pyperf suite; a value is seconds a connection")
     folder.add(setup.config, "lighttpd.conf", "configuration of the server")
     reports = "".join(path.read_text() for path in sorted((scratch / "ab").iterdir()))
@@ -190,7 +198,11 @@ def record(
                 "order": order,
                 "kernel_symbols": symbols,
             },
-            "results": _results(suite, count),
+            "results": {
+                **_results(suite, count),
+                "perf_lost_chunks": lost,
+                "perf_data_names_masked": masked,
+            },
         }
     )
 
@@ -207,6 +219,7 @@ class _Setup:
     concurrency: int
     client_cpu: int | None
     cpus: tuple[int, ...] | None
+    scheduling: str
 
     def load(self, requests: int) -> AbLoad:
         url = f"http://{self.address}:{self.port}/body.txt"
@@ -247,6 +260,7 @@ def _set_up(stack: ExitStack, scratch: Path, case: Case, settings: Settings) -> 
         settings.concurrency,
         settings.client_cpu if pinned else None,
         (settings.server_cpu,) if pinned else None,
+        running.child.scheduling,
     )
 
 
@@ -296,8 +310,16 @@ def _benchmark(
         env={**perf.environment(), "TMPDIR": str(scratch / "tmp")},
         cwd=scratch / "perf",
     )
-    child.wait(settings.seconds * 4 + 60)
+    code = child.wait(settings.seconds * 4 + 60, check=False)
+    if code:
+        raise ToolFailedError(["pyperf"], code, _cause(child.output()))
     return _neutral(suite)
+
+
+def _cause(output: str) -> str:
+    """The error that ended pyperf's worker; pyperf's own traceback comes after it."""
+    ours = re.findall(r"^faltcon\.errors\.\w+: (.*)$", output, re.MULTILINE)
+    return ours[-1] if ours else output
 
 
 def _neutral(suite: Path) -> Path:
@@ -367,7 +389,7 @@ def _parameters(
         "gso": "off" if case.variant == "napi" else "default",
         "threaded_napi": case.variant == "napi",
         "keepalive": False,
-        "niceness": process.FIRST_NICENESS,
+        "scheduling": setup.scheduling,
         "server": "lighttpd",
     }
 

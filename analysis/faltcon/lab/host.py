@@ -28,6 +28,8 @@ TOOLS: dict[str, tuple[str, list[str], str]] = {
     "ip": ("iproute2", ["-V"], r"iproute2-([\d.]+)"),
     "lighttpd": ("lighttpd", ["-v"], r"lighttpd/(\S+)"),
     "nginx": ("nginx-light", ["-v"], r"nginx/(\S+)"),
+    "nghttp": ("nghttp2-client", ["--version"], r"nghttp2/(\S+)"),
+    "h2load": ("nghttp2-client", ["--version"], r"nghttp2/(\S+)"),
     "nstat": ("iproute2", ["-V"], r"iproute2-([\d.]+)"),
     "openssl": ("openssl", ["version"], r"OpenSSL (\S+)"),
     "perf": ("linux-perf", ["--version"], r"version (\S+)"),

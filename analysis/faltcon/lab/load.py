@@ -75,7 +75,7 @@ def parse_ab(text: str) -> AbResult:
     for name, pattern in FIELDS.items():
         match = re.search(pattern, text, re.MULTILINE)
         if match is None:
-            raise ToolFailedError(["ab"], 0, f"its report has no {name}: {text[-200:]}")
+            raise ToolFailedError(["ab"], 0, f"{text}\nits report has no {name}")
         found[name] = float(match.group(1))
     return AbResult(
         found["time_s"], int(found["complete"]), int(found["failed"]), int(found["document_bytes"])

@@ -32,6 +32,7 @@ SYSCTLS = {
     "net.ipv4.tcp_max_syn_backlog": "16384",
     "net.core.somaxconn": "16384",
 }
+THREAD_WAIT_S = 2.0
 LISTEN = "0A"  # state in /proc/net/tcp, include/net/tcp_states.h
 
 
@@ -98,7 +99,8 @@ class VethPair:
                 side.run(["tee", switch], stdin="1")
             except ToolFailedError as error:
                 raise KernelFeatureError(
-                    "threaded NAPI", "use Linux 5.12 or newer, or --variant veth"
+                    f"threaded NAPI that can be switched on for {interface}",
+                    "use Linux 5.12 or newer with generic receive offload, or --variant veth",
                 ) from error
             ours = _wait_for_new_threads(interface, before)
             for pid in ours:
@@ -122,7 +124,7 @@ def _napi_threads(interface: str) -> set[int]:
 
 
 def _wait_for_new_threads(interface: str, before: set[int]) -> set[int]:
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + THREAD_WAIT_S
     while time.monotonic() < deadline:
         new = _napi_threads(interface) - before
         if new:

@@ -23,7 +23,8 @@ __all__ = ["PerfPlan", "SampleCount", "choose_event", "count_samples", "save_sym
 
 SYMBOLS_EXPERIMENT = "kernel-symbols"
 # The first line of a sample in perf script's default text; the lines of its stack are indented.
-SAMPLE = re.compile(r"^(?P<comm>\S.*?)\s+(?P<tid>\d+)\s+\[(?P<cpu>\d+)\]\s+[\d.]+:")
+SAMPLE = re.compile(r"^ *(?P<comm>\S.*?)\s+(?P<tid>\d+)\s+\[(?P<cpu>\d+)\]\s+[\d.]+:")
+BUFFER = "16M"
 IDLE = "swapper"
 # Kernel threads that work for the network stack.
 NETWORK_THREADS = re.compile(r"^(?:napi/|ksoftirqd/)")
@@ -58,6 +59,9 @@ class PerfPlan:
             # Kernel stacks only: the paper's figure is about the kernel, and user programs'
             # file names have no place in published data. A sample in user mode has no frames.
             "--kernel-callchains",
+            # Room for the whole recording: perf may get no CPU to empty it before the end.
+            "-m",
+            BUFFER,
             "--synth=task",
             "--no-buildid-cache",
         ]
@@ -96,10 +100,11 @@ def choose_event(wanted: str = "auto") -> str:
     return event
 
 
-def script(data: Path, target: Path) -> None:
+def script(data: Path, target: Path) -> int:
     """Write what plain `perf script` prints of a perf.data file.
 
-    Raises ToolFailedError when perf cannot read it.
+    Returns how many chunks of events perf says it lost while recording. Raises
+    ToolFailedError when perf cannot read the file.
     """
     command = ["perf", "script", "-i", str(data)]
     errors = target.with_suffix(".err")
@@ -108,8 +113,11 @@ def script(data: Path, target: Path) -> None:
             done = subprocess.run(command, stdout=sink, stderr=complaints, check=False, timeout=600)
         except subprocess.TimeoutExpired as error:
             raise ToolFailedError(command, -1, "did not end within 600 s") from error
+    said = errors.read_text("utf-8", "replace")
     if done.returncode:
-        raise ToolFailedError(command, done.returncode, errors.read_text("utf-8", "replace"))
+        raise ToolFailedError(command, done.returncode, said)
+    lost = re.search(r"lost (\d+) chunks", said)
+    return int(lost.group(1)) if lost else 0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faltcon.errors import MissingToolError, ToolFailedError
@@ -17,11 +16,11 @@ from faltcon.lab.interrupts import held
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import ExitStack
+    from pathlib import Path
 
 __all__ = ["FIRST_NICENESS", "Child", "put_first", "run", "start"]
 
 GRACE_S = 5.0
-# What is measured goes before whatever else the machine does.
 FIRST_NICENESS = -20
 # Should this process be killed outright, its children go with it.
 DIE_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
@@ -67,6 +66,7 @@ class Child:
     command: list[str]
     popen: subprocess.Popen[bytes]
     log: Path
+    scheduling: str = "normal"
 
     def output(self) -> str:
         """What it has printed so far."""
@@ -141,20 +141,21 @@ def start(
         child = Child(list(command), popen, log)
         stack.callback(child.stop)
         if first:
-            put_first(popen.pid)
+            child.scheduling = put_first(popen.pid)
     return child
 
 
-def put_first(pid: int) -> None:
-    """Give a process, and what it will start, the CPU before whatever else the machine does.
+def put_first(pid: int) -> str:
+    """Let a process, and what it will start, run before whatever else the machine does.
 
-    A session is scheduled as one group where the kernel has autogroups
-    (sched(7)); a niceness inside it says nothing to other sessions, so the
-    group gets it as well.
+    Returns how: "SCHED_RR 1" (sched(7): it takes its CPU at once from any normal
+    program), or "nice -20" where a container forbids real-time scheduling.
     """
     # One that has ended already needs no place.
     with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-        os.setpriority(os.PRIO_PROCESS, pid, FIRST_NICENESS)
-        # A kernel thread's group is the root group, which has no such file to write.
-        if os.getsid(pid) == pid:
-            Path(f"/proc/{pid}/autogroup").write_text(str(FIRST_NICENESS))
+        try:
+            os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
+        except PermissionError:
+            os.setpriority(os.PRIO_PROCESS, pid, FIRST_NICENESS)
+            return f"nice {FIRST_NICENESS}"
+    return "SCHED_RR 1"

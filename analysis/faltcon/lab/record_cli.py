@@ -62,7 +62,7 @@ def bottleneck(
     server_cpu: Annotated[int, typer.Option(min=0, help="CPU of the server (napi).")] = 1,
     client_cpu: Annotated[int, typer.Option(min=0, help="CPU of the client (napi).")] = 0,
     max_other: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of samples of other programs.")
+        float, typer.Option(min=0, max=1, help="Largest share of other programs (napi).")
     ] = 0.1,
     attempts: Annotated[
         int, typer.Option(min=1, help="Times to try while other programs disturb.")

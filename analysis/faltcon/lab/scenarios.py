@@ -118,6 +118,28 @@ def _curl(stage: Stage, urls: list[str], *, address: str, parallel: bool, log: s
     return " ".join(command)
 
 
+def _nghttp_pages(stage: Stage, *, visits: int) -> str:
+    """Each page with its resources over one connection, as often as there are visits.
+
+    By nghttp, as curl 7.88 cannot use a connection again with prior knowledge.
+    """
+    base = f"http://{netns.SERVER_ADDRESS}:{stage.port}"
+    command: list[str] = []
+    for _ in range(visits):
+        for page in stage.pages:
+            urls = [f"{base}/{path}" for path in (page.path, *page.resources)]
+            command = ["nghttp", "--null-out", "--stat", *urls]
+            stage.run(command, "nghttp.txt")
+    return " ".join(command)
+
+
+def _h2load(stage: Stage, *, requests: int, connections: int, streams: int) -> str:
+    url = f"http://{netns.SERVER_ADDRESS}:{stage.port}/body.txt"
+    command = ["h2load", "-n", str(requests), "-c", str(connections), "-m", str(streams), url]
+    stage.run(command, "h2load.txt")
+    return " ".join(command)
+
+
 def _curl_pages(stage: Stage, *, visits: int, parallel: bool) -> str:
     """Each page with its resources by one curl, as often as there are visits."""
     said = ""
@@ -241,11 +263,18 @@ SCENARIOS = tuple(
             "three pages with their resources by curl over HTTP/2 in TLS, four visits",
         ),
         (
-            "h2c-curl",
+            "h2c-nghttp",
             "h2c",
-            "curl",
-            lambda stage: _curl_pages(stage, visits=4, parallel=True),
-            "three pages with their resources by curl over HTTP/2 without TLS, four visits",
+            "nghttp",
+            lambda stage: _nghttp_pages(stage, visits=4),
+            "three pages with their resources by nghttp over HTTP/2 without TLS, four visits",
+        ),
+        (
+            "h2c-h2load",
+            "h2c",
+            "h2load",
+            lambda stage: _h2load(stage, requests=4000, connections=40, streams=8),
+            "4000 requests of 64 bytes by h2load over 40 connections, eight at a time on each",
         ),
         (
             "h2c-singles",
