@@ -51,5 +51,8 @@ test-now: $(STAMPS)/python $(STAMPS)/debian-test lint book-now
 environment: $(STAMPS)/python ## Write environment.yml (for conda users) from pyproject.toml and uv.lock
 	$(UV_RUN) tools/make-environment
 
+readme-figure: $(STAMPS)/python ## Draw the README's picture from the recordings
+	$(UV_RUN) tools/make-readme-figure
+
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -70,18 +70,22 @@
       return frames().find(function (group) { return d3.select(group).datum() === node; });
     }
 
-    function sibling(node, step) {
+    // The nearest of these nodes that is wide enough to be drawn.
+    function drawn(nodes) { return nodes.find(groupOf); }
+
+    function siblings(node, step) {
       const row = node.parent ? node.parent.children : [node];
-      return row[row.indexOf(node) + step];
+      const place = row.indexOf(node);
+      return step < 0 ? row.slice(0, place).reverse() : row.slice(place + 1);
     }
 
     function onKey(event) {
       const node = d3.select(event.currentTarget).datum();
       const target = {
-        ArrowDown: (node.children || [])[0],
+        ArrowDown: drawn(node.children || []),
         ArrowUp: node.parent,
-        ArrowLeft: sibling(node, -1),
-        ArrowRight: sibling(node, 1),
+        ArrowLeft: drawn(siblings(node, -1)),
+        ArrowRight: drawn(siblings(node, 1)),
       }[event.key];
       if (target) {
         focusOn(groupOf(target));
