@@ -72,7 +72,7 @@ class PerfDataReader:
         found = []
         while at + 8 <= end:
             kind, _, size = struct.unpack_from("<IHH", data, at)
-            if size < 8 or size % 8 or at + size > end:
+            if size < 8 or at + size > end:
                 break
             time = 0
             if kind == SAMPLE and layout.time >= 0 and size >= 16 + layout.time:
@@ -89,7 +89,12 @@ class PerfDataReader:
         self, recording: PerfData, records: list[tuple[int, int, int]]
     ) -> Iterator[Sample]:
         data, replay = recording.data, kernel_maps(recording, records)
-        frames = _Frames(replay, Resolver.of(replay, find_kallsyms(recording, self._symbols)))
+        frames = _Frames(
+            replay,
+            Resolver.of(
+                replay, find_kallsyms(recording, self._symbols), recording.features.release
+            ),
+        )
         events = {one_id: event for event in recording.events for one_id in event.ids}
         for _, kind, at in records:
             misc, size = struct.unpack_from("<HH", data, at + 4)

@@ -9,7 +9,9 @@ its own for each entry of the procedure linkage table.
 from __future__ import annotations
 
 import functools
+import io
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,12 +20,12 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import NoteSection
 
-from faltcon.perf.symbols import Candidate, Symbol, SymbolTable, table_of
+from faltcon.perf.demangle import demangled
+from faltcon.perf.symbols import Names, SymbolTable, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from elftools.elf.sections import Section
+    from numpy.typing import NDArray
 
 __all__ = ["symbols_of_file"]
 
@@ -41,40 +43,105 @@ _RESERVED_SECTIONS = 0xFF00
 _PERF_MAP = re.compile(r"/perf-\d+\.map$")
 
 
+@dataclass
+class _Columns:
+    """Symbols as columns, before one name is chosen for each address."""
+
+    starts: list[NDArray[np.uint64]] = field(default_factory=list)
+    sizes: list[NDArray[np.uint64]] = field(default_factory=list)
+    weak: list[NDArray[np.bool_]] = field(default_factory=list)
+    local: list[NDArray[np.bool_]] = field(default_factory=list)
+    text: bytearray = field(default_factory=bytearray)
+    at: list[NDArray[np.int64]] = field(default_factory=list)
+    length: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def add(
+        self,
+        starts: NDArray[np.uint64],
+        sizes: NDArray[np.uint64],
+        binding: NDArray[np.uint8],
+        names: Names,
+    ) -> None:
+        self.starts.append(starts)
+        self.sizes.append(sizes)
+        self.weak.append(binding == _WEAK)
+        self.local.append(binding == _LOCAL)
+        self.at.append(names.at + len(self.text))
+        self.length.append(names.length)
+        self.text += names.text
+
+    def table(self) -> SymbolTable | None:
+        if not sum(map(len, self.starts)):
+            return None
+        return table_of(
+            np.concatenate(self.starts),
+            np.concatenate(self.sizes),
+            Names(bytes(self.text), np.concatenate(self.at), np.concatenate(self.length)),
+            weak=np.concatenate(self.weak),
+            local=np.concatenate(self.local),
+            spell=demangled,
+        )
+
+
 @functools.lru_cache(maxsize=512)
 def symbols_of_file(path: str) -> SymbolTable | None:
     """Functions of an ELF file or a JIT's perf map, by offset in the file; None if there are none.
 
+    `[vdso]` is that of the running kernel.
+
     A file that has changed since the recording gives wrong names: its build id
     is not compared.
     """
+    columns = _Columns()
     try:
+        if path == "[vdso]":
+            _elf(io.BytesIO(_own_vdso()), columns)
+            return columns.table()
         with Path(path).open("rb") as stream:
-            found = list(_perf_map(stream) if _PERF_MAP.search(path) else _elf(stream))
+            if _PERF_MAP.search(path):
+                _perf_map(stream, columns)
+            else:
+                _elf(stream, columns)
     except (OSError, ELFError, ValueError, IndexError, AssertionError):
         # Absent, no ELF file or a damaged one: the frame is shown by file and offset.
         return None
-    return table_of(found) if found else None
+    return columns.table()
 
 
-def _perf_map(stream: BinaryIO) -> Iterator[Candidate]:
-    for line in stream:
-        parts = line.decode("utf-8", "surrogateescape").rstrip("\n").split(" ", 2)
-        if len(parts) == 3:
-            start, size = int(parts[0], 16), int(parts[1], 16)
-            yield Candidate(start, size, weak=False, local=False, symbol=Symbol(parts[2], start))
+def _own_vdso() -> bytes:
+    """The running kernel's vdso, from this process's memory."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if line.endswith("[vdso]"):
+            start, end = (int(part, 16) for part in line.split()[0].split("-"))
+            with Path("/proc/self/mem").open("rb") as memory:
+                memory.seek(start)
+                return memory.read(end - start)
+    return b""
 
 
-def _elf(stream: BinaryIO) -> Iterator[Candidate]:
+def _perf_map(stream: BinaryIO, columns: _Columns) -> None:
+    parts = [line.rstrip(b"\n").split(b" ", 2) for line in stream]
+    parts = [part for part in parts if len(part) == 3]
+    lengths = np.array([len(name) for _, _, name in parts], np.int64)
+    at = np.append(0, np.cumsum(lengths)[:-1]) if parts else lengths
+    columns.add(
+        np.array([int(start, 16) for start, _, _ in parts], np.uint64),
+        np.array([int(size, 16) for _, size, _ in parts], np.uint64),
+        np.ones(len(parts), np.uint8),
+        Names(b"".join(name for _, _, name in parts), at, lengths),
+    )
+
+
+def _elf(stream: BinaryIO, columns: _Columns) -> None:
     elf = ELFFile(stream)
     if elf.elfclass != 64 or not elf.little_endian:
         return
     # Symbols hold addresses; maps hold offsets in the file. Sections know both.
-    sections = [(part["sh_addr"], part["sh_offset"], part.name) for part in elf.iter_sections()]
-    yield from _linkage_table(elf)
+    sections = list(elf.iter_sections())
+    _linkage_table(elf, columns)
     own = elf.get_section_by_name(".symtab")
     if own is not None:
-        yield from _symbols(elf, own, sections)
+        _symbols(elf, own, sections, columns)
         return
     debug = _debug_file(elf)
     if debug is not None:
@@ -82,11 +149,11 @@ def _elf(stream: BinaryIO) -> Iterator[Candidate]:
             apart = ELFFile(other)
             table = apart.get_section_by_name(".symtab")
             if table is not None:
-                yield from _symbols(apart, table, sections)
+                _symbols(apart, table, sections, columns)
                 return
     dynamic = elf.get_section_by_name(".dynsym")
     if dynamic is not None:
-        yield from _symbols(elf, dynamic, sections)
+        _symbols(elf, dynamic, sections, columns)
 
 
 def _debug_file(elf: ELFFile) -> Path | None:
@@ -101,52 +168,46 @@ def _debug_file(elf: ELFFile) -> Path | None:
     return None
 
 
-def _names(elf: ELFFile, table: Section) -> bytes:
-    names: bytes = elf.get_section(table["sh_link"]).data()
-    return names
+def _names(elf: ELFFile, table: Section, at: NDArray[np.int64]) -> Names:
+    """Names of a symbol table's entries, by where they begin in its table of strings."""
+    text: bytes = elf.get_section(table["sh_link"]).data()
+    zeros = np.flatnonzero(np.frombuffer(text, np.uint8) == 0)
+    return Names(text, at, zeros[np.searchsorted(zeros, at)] - at)
 
 
-def _name(names: bytes, at: int) -> str:
-    return names[at : names.index(b"\0", at)].decode("utf-8", "surrogateescape")
-
-
-def _symbols(
-    elf: ELFFile, table: Section, sections: list[tuple[int, int, str]]
-) -> Iterator[Candidate]:
-    names = _names(elf, table)
+def _symbols(elf: ELFFile, table: Section, sections: list[Section], columns: _Columns) -> None:
     content = table.data()
     entries = np.frombuffer(content, _SYMBOL, count=len(content) // _SYMBOL.itemsize)
     kind = entries["info"] & 15
     placed = (entries["name"] != 0) & (entries["section"] != 0)
     placed &= entries["section"] < min(_RESERVED_SECTIONS, len(sections))
     named = np.isin(kind, (_OBJECT, _FUNC, _IFUNC))
+    code = np.array(["text" in part.name or "data" in part.name for part in sections])
     label = (kind == _NOTYPE) & ~np.isin(entries["other"] & 3, (_HIDDEN, _INTERNAL))
-    for entry in entries[placed & (named | label)]:
-        address, offset, section = sections[entry["section"]]
-        if entry["info"] & 15 == _NOTYPE and "text" not in section and "data" not in section:
-            continue
-        start = int(entry["value"]) - address + offset
-        binding = int(entry["info"]) >> 4
-        yield Candidate(
-            start,
-            int(entry["size"]),
-            weak=binding == _WEAK,
-            local=binding == _LOCAL,
-            symbol=Symbol(_name(names, int(entry["name"])), start),
-        )
+    label[placed] &= code[entries["section"][placed]]
+    entries = entries[placed & (named | label)]
+    shift = np.array([part["sh_offset"] - part["sh_addr"] for part in sections], np.int64)
+    starts = (entries["value"].astype(np.int64) + shift[entries["section"]]).astype(np.uint64)
+    names = _names(elf, table, entries["name"].astype(np.int64))
+    columns.add(starts, entries["size"].astype(np.uint64), entries["info"] >> 4, names)
 
 
-def _linkage_table(elf: ELFFile) -> Iterator[Candidate]:
+def _linkage_table(elf: ELFFile, columns: _Columns) -> None:
     table, relocations = (elf.get_section_by_name(name) for name in (".plt", ".rela.plt"))
     dynamic = elf.get_section_by_name(".dynsym")
     if table is None or relocations is None or dynamic is None or not table["sh_entsize"]:
         return
-    names = _names(elf, dynamic)
     symbols = np.frombuffer(dynamic.data(), _SYMBOL)
+    numbers = np.frombuffer(relocations.data(), _RELOCATION)["info"] >> np.uint64(32)
+    plain = _names(elf, dynamic, symbols["name"][numbers.astype(np.int64)].astype(np.int64))
+    names = [plain.get(index).encode() + b"@plt" for index in range(len(numbers))]
+    lengths = np.array([len(name) for name in names], np.int64)
     size = table["sh_entsize"]
-    start = table["sh_offset"]
-    for relocation in np.frombuffer(relocations.data(), _RELOCATION):
-        start += size  # the first entry is the table's own
-        name = _name(names, int(symbols[int(relocation["info"]) >> 32]["name"]))
-        symbol = Symbol(f"{name}@plt", start)
-        yield Candidate(start, size, weak=False, local=False, symbol=symbol)
+    # The first entry is the table's own.
+    starts = table["sh_offset"] + size * (np.arange(len(names), dtype=np.uint64) + np.uint64(1))
+    columns.add(
+        starts.astype(np.uint64),
+        np.full(len(names), size, np.uint64),
+        np.ones(len(names), np.uint8),
+        Names(b"".join(names), np.cumsum(lengths) - lengths, lengths),
+    )

@@ -6,6 +6,7 @@ Source: tools/perf/util/{machine,thread,map}.c.
 from __future__ import annotations
 
 import bisect
+import platform
 import re
 import struct
 from dataclasses import dataclass, field
@@ -128,9 +129,8 @@ class Replay:
     def _kernel_map(self, start: int, length: int, offset: int, name: str) -> None:
         if name.startswith(("[kernel.kallsyms]", "[guest.kernel")):
             self.reference = name[name.index("]") + 1 :], offset
-            # Older perf could not tell the length.
-            end = start + length if length and start + length < 1 << 64 else (1 << 64) - 1
-            self.kernel.append(KernelMap(start, end, name[: name.index("]") + 1]))
+            # Code that only runs at boot lies behind the end that the record names.
+            self.kernel.append(KernelMap(start, (1 << 64) - 1, name[: name.index("]") + 1]))
             return
         module = _MODULE.search(name)
         dso = f"[{module[1].replace('-', '_')}]" if module else name
@@ -139,18 +139,28 @@ class Replay:
 
 @dataclass
 class Resolver:
-    """Turn addresses into frames. `shift` is how far KASLR moved the kernel from the table."""
+    """Turn addresses into frames.
+
+    shift: how far KASLR moved the kernel from the table. own_kernel: whether
+    the recording is of the release that runs now, so that its vdso is at hand.
+    """
 
     kallsyms: SymbolTable | None
     kernel: list[KernelMap]
     shift: int = 0
+    own_kernel: bool = False
 
     @classmethod
-    def of(cls, replay: Replay, table: SymbolTable | None) -> Resolver:
+    def of(cls, replay: Replay, table: SymbolTable | None, release: str) -> Resolver:
         """A resolver for a recording's kernel maps with a table of its symbols."""
         name, recorded = replay.reference
         known = table.reference.get(name) if table is not None else None
-        return cls(table, replay.kernel, shift=0 if known is None else recorded - known)
+        return cls(
+            table,
+            replay.kernel,
+            shift=0 if known is None else recorded - known,
+            own_kernel=release == platform.release(),
+        )
 
     def __post_init__(self) -> None:
         # Modules and BPF programs before the image: they may lie within its range.
@@ -176,7 +186,8 @@ class Resolver:
             return Frame(address, UNKNOWN, None, UNKNOWN)
         mapping = maps[place]
         within = address - mapping.start + mapping.offset
-        table = symbols_of_file(mapping.dso) if mapping.dso.startswith("/") else None
+        readable = mapping.dso.startswith("/") or (mapping.dso == "[vdso]" and self.own_kernel)
+        table = symbols_of_file(mapping.dso) if readable else None
         symbol = table.find(within) if table is not None else None
         if symbol is None:
             return Frame(within, UNKNOWN, None, mapping.dso)

@@ -7,23 +7,24 @@ the same here as through `perf script` (tools/perf/util/symbol.c).
 from __future__ import annotations
 
 import bisect
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from faltcon.errors import FormatError
 from faltcon.files import open_binary, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Candidate", "Symbol", "SymbolTable", "kallsyms", "table_of"]
+    from numpy.typing import NDArray
+
+__all__ = ["Names", "Symbol", "SymbolTable", "kallsyms", "table_of"]
 
 _PAGE = 4096
-_KALLSYMS = re.compile(
-    rb"^([0-9a-f]{8,16}) ([TtWwDdBb]) ([^$\s][^\t\n]*)(?:\t\[([^\]]+)\])?$", re.MULTILINE
-)
+_MOST_UNDERSCORES = 8
 
 
 class Symbol(NamedTuple):
@@ -34,83 +35,116 @@ class Symbol(NamedTuple):
     module: str = ""
 
 
+@dataclass(frozen=True)
+class Names:
+    """Names within a run of bytes: where each begins and how long it is."""
+
+    text: bytes
+    at: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    def take(self, order: NDArray[np.intp]) -> Names:
+        """These of the names, in this order."""
+        return Names(self.text, self.at[order], self.length[order])
+
+    def get(self, index: int) -> str:
+        """One name."""
+        at = int(self.at[index])
+        return self.text[at : at + int(self.length[index])].decode("utf-8", "surrogateescape")
+
+    def underscores(self) -> NDArray[np.int64]:
+        """How many underscores each name begins with (eight at most)."""
+        content = np.frombuffer(self.text, np.uint8)
+        count = np.zeros(len(self.at), np.int64)
+        still = np.ones(len(self.at), np.bool_)
+        for step in range(_MOST_UNDERSCORES):
+            place = np.minimum(self.at + step, len(content) - 1)
+            still &= (step < self.length) & (content[place] == ord("_"))
+            count += still
+        return count
+
+
 @dataclass
 class SymbolTable:
-    """Functions by address; `starts` is sorted, the other lists go with it.
+    """Functions by address; `starts` is sorted, the other columns go with it.
 
-    reference: addresses of `_text` and `_stext`, to tell how far the kernel was moved.
+    reference: addresses of `_text` and `_stext`, to tell how far the kernel was
+    moved. spell: applied to a name when it is first asked for.
     """
 
-    starts: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    symbols: list[Symbol] = field(default_factory=list)
+    starts: list[int]
+    ends: list[int]
+    names: Names
     reference: dict[str, int] = field(default_factory=dict)
+    spell: Callable[[str], str] = str
+
+    def __post_init__(self) -> None:
+        self._known: dict[int, Symbol] = {}
 
     def find(self, address: int) -> Symbol | None:
         """The function that an address lies in."""
         place = bisect.bisect_right(self.starts, address) - 1
         if place < 0 or address >= self.ends[place]:
             return None
-        return self.symbols[place]
+        symbol = self._known.get(place)
+        if symbol is None:
+            name, _, module = self.names.get(place).partition("\t")
+            symbol = Symbol(self.spell(name), self.starts[place], module)
+            self._known[place] = symbol
+        return symbol
 
 
-class Candidate(NamedTuple):
-    """A name that a source of symbols offers for an address; size 0 where it does not say."""
+def table_of(
+    starts: NDArray[np.uint64],
+    sizes: NDArray[np.uint64],
+    names: Names,
+    *,
+    weak: NDArray[np.bool_],
+    local: NDArray[np.bool_],
+    module: NDArray[np.bool_] | None = None,
+    spell: Callable[[str], str] = str,
+) -> SymbolTable:
+    """Sort, give each symbol without a size the gap behind it, choose one name an address.
 
-    start: int
-    size: int
-    weak: bool
-    local: bool
-    symbol: Symbol
-
-
-def table_of(candidates: Iterable[Candidate]) -> SymbolTable:
-    """Sort, choose one name an address, and give each symbol without a size the gap behind it."""
-    ordered = sorted(candidates, key=lambda one: one.start)
-    ends = [one.start + one.size for one in ordered]
-    for place, one in enumerate(ordered):
-        if one.size:
-            continue
-        if place + 1 == len(ordered):
-            ends[place] = (one.start + _PAGE - 1) // _PAGE * _PAGE + _PAGE
-        elif bool(one.symbol.module) != bool(ordered[place + 1].symbol.module):
-            # Between the kernel and its modules lies a gap that is neither's.
-            ends[place] = (one.start + 2 * _PAGE - 1) // _PAGE * _PAGE
-        else:
-            ends[place] = ordered[place + 1].start
-    table = SymbolTable()
-    kept: list[Candidate] = []
-    for one, end in zip(ordered, ends, strict=True):
-        sized = one._replace(size=end - one.start)
-        if kept and kept[-1].start == one.start:
-            if _better(kept[-1], sized):
-                continue
-            kept.pop(), table.starts.pop(), table.ends.pop(), table.symbols.pop()
-        kept.append(sized)
-        table.starts.append(one.start)
-        table.ends.append(end)
-        table.symbols.append(one.symbol)
-    return table
-
-
-def _better(one: Candidate, other: Candidate) -> bool:
-    """Whether perf keeps the first of two names of one address (choose_best_symbol)."""
-    if bool(one.size) != bool(other.size):
-        return bool(one.size)
-    for left, right in (
-        (one.weak, other.weak),
-        (one.local, other.local),
-        (_underscores(one), _underscores(other)),
-        (-len(one.symbol.name), -len(other.symbol.name)),
-    ):
-        if left != right:
-            return left < right
-    return not one.symbol.name.startswith(("SyS", "compat_SyS"))
+    All columns have shape (n,), one entry a symbol, in the order of the source.
+    size 0: the source does not say. module: whether the symbol is a kernel
+    module's. spell: how names are shown.
+    """
+    order = np.argsort(starts, kind="stable")
+    starts, names = starts[order], names.take(order)
+    ends = starts + sizes[order]
+    page = np.uint64(_PAGE)
+    following = np.append(starts[1:], (starts[-1:] + page - np.uint64(1)) // page * page + page)
+    if module is not None:
+        # Between the kernel and its modules lies a gap that is neither's.
+        modules = module[order]
+        edge = np.append(modules[1:] != modules[:-1], np.False_)
+        near = (starts + np.uint64(2) * page - np.uint64(1)) // page * page
+        following = np.where(edge, near, following)
+    ends = np.where(ends == starts, following, ends)
+    length = _shown_length(starts, names, spell)
+    best = np.lexsort(
+        (-length, names.underscores(), local[order], weak[order], ends == starts, starts)
+    )
+    first = np.append(np.True_, starts[best][1:] != starts[best][:-1]) if len(best) else best
+    chosen = best[first]
+    return SymbolTable(
+        starts[chosen].tolist(), ends[chosen].tolist(), names.take(chosen), spell=spell
+    )
 
 
-def _underscores(one: Candidate) -> int:
-    name = one.symbol.name
-    return len(name) - len(name.lstrip("_"))
+def _shown_length(
+    starts: NDArray[np.uint64], names: Names, spell: Callable[[str], str]
+) -> NDArray[np.int64]:
+    """Lengths of names as they are shown, where several stand for one address."""
+    length = names.length.copy()
+    if spell is str:
+        return length
+    same = starts[1:] == starts[:-1]
+    doubled = np.append(same, np.False_) | np.append(np.False_, same)
+    for index in np.flatnonzero(doubled).tolist():
+        length[index] = len(spell(names.get(index)))
+    return length
 
 
 def kallsyms(file: str | Path) -> SymbolTable:
@@ -120,32 +154,54 @@ def kallsyms(file: str | Path) -> SymbolTable:
     user sees only zeros in /proc/kallsyms).
     """
     with reading(file), open_binary(file) as stream:
-        content = stream.read()
-    return _parse_kallsyms(str(file), content)
-
-
-def _parse_kallsyms(file: str, content: bytes) -> SymbolTable:
-    found = _KALLSYMS.findall(content)
-    candidates = [
-        Candidate(
-            start=int(address, 16),
-            size=0,
-            weak=kind in b"Ww",
-            local=kind.islower(),
-            symbol=Symbol(
-                name.decode(errors="replace"),
-                int(address, 16),
-                f"[{module.decode(errors='replace')}]" if module else "",
-            ),
-        )
-        for address, kind, name, module in found
-    ]
-    if not any(one.start for one in candidates):
+        text = stream.read()
+    content = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(content == ord("\n"))
+    begins = np.append(0, ends[:-1] + 1) if len(ends) else ends
+    digits = text.find(b" ")
+    if digits not in {8, 16} or not len(ends):
+        raise FormatError(file, "is no kallsyms", mend="copy /proc/kallsyms as root")
+    # address, blank, kind, blank, name[, tab, [module]]
+    usable = ends - begins > digits + 3
+    begins, ends = begins[usable], ends[usable]
+    kinds = content[begins + digits + 1]
+    wanted = np.isin(kinds, np.frombuffer(b"TtWwDdBb", np.uint8))
+    wanted &= content[begins + digits + 3] != ord("$")
+    begins, ends, kinds = begins[wanted], ends[wanted], kinds[wanted]
+    try:
+        starts = _hexadecimal(content, begins, digits)
+    except ValueError as error:
+        raise FormatError(file, "is no kallsyms", mend="copy /proc/kallsyms as root") from error
+    if not starts.any():
         raise FormatError(
             file, "holds no kernel address", mend="read it as root, or set kernel.kptr_restrict=0"
         )
-    table = table_of(candidates)
-    table.reference = {
-        one.symbol.name: one.start for one in candidates if one.symbol.name in {"_text", "_stext"}
-    }
+    names = Names(text, begins + digits + 3, ends - begins - digits - 3)
+    table = table_of(
+        starts,
+        np.zeros(len(starts), np.uint64),
+        names,
+        weak=(kinds | 32) == ord("w"),
+        local=kinds >= ord("a"),
+        module=content[ends - 1] == ord("]"),
+    )
+    for name in ("_text", "_stext"):
+        place = text.find(f" {name}\n".encode())
+        if place >= digits + 2:
+            table.reference[name] = int(text[place - digits - 2 : place - 2], 16)
     return table
+
+
+def _hexadecimal(
+    content: NDArray[np.uint8], at: NDArray[np.int64], digits: int
+) -> NDArray[np.uint64]:
+    """The numbers of so many hexadecimal digits at these places."""
+    values = np.full(256, 255, np.uint8)
+    values[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
+    found = np.zeros(len(at), np.uint64)
+    for step in range(digits):
+        digit = values[content[at + step]]
+        if (digit == 255).any():
+            raise ValueError
+        found = found << np.uint64(4) | digit
+    return found
