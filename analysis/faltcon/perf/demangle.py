@@ -20,6 +20,7 @@ def _runtime() -> ctypes.CDLL | None:
     try:
         library = ctypes.CDLL("libstdc++.so.6")
         getattr(library, _DEMANGLE).restype = ctypes.c_void_p
+        library.free.argtypes = [ctypes.c_void_p]
     except (OSError, AttributeError):
         return None
     return library
@@ -39,7 +40,7 @@ def demangled(name: str) -> str:
     try:
         text = ctypes.string_at(answer).decode("utf-8", "surrogateescape")
     finally:
-        ctypes.CDLL(None).free(ctypes.c_void_p(answer))
+        library.free(answer)
     return without_arguments(text)
 
 

@@ -52,8 +52,11 @@ class Names:
         at = int(self.at[index])
         return self.text[at : at + int(self.length[index])].decode("utf-8", "surrogateescape")
 
-    def underscores(self) -> NDArray[np.int64]:
-        """How many underscores each name begins with (eight at most)."""
+    def underscores(self, *, spelled: bool) -> NDArray[np.int64]:
+        """How many underscores each name begins with (eight at most).
+
+        spelled: encoded names (`_Z…`) will be shown in plain words.
+        """
         content = np.frombuffer(self.text, np.uint8)
         count = np.zeros(len(self.at), np.int64)
         still = np.ones(len(self.at), np.bool_)
@@ -61,6 +64,9 @@ class Names:
             place = np.minimum(self.at + step, len(content) - 1)
             still &= (step < self.length) & (content[place] == ord("_"))
             count += still
+        if spelled:
+            second = np.minimum(self.at + 1, len(content) - 1)
+            count[(count == 1) & (self.length > 1) & (content[second] == ord("Z"))] = 0
         return count
 
 
@@ -68,6 +74,8 @@ class Names:
 class SymbolTable:
     """Functions by address; `starts` is sorted, the other columns go with it.
 
+    first, last: the names that stand for an address equally well; perf takes
+    the longest as it is shown.
     reference: addresses of `_text` and `_stext`, to tell how far the kernel was
     moved. spell: applied to a name when it is first asked for.
     """
@@ -75,6 +83,8 @@ class SymbolTable:
     starts: list[int]
     ends: list[int]
     names: Names
+    first: list[int]
+    last: list[int]
     reference: dict[str, int] = field(default_factory=dict)
     spell: Callable[[str], str] = str
 
@@ -88,10 +98,16 @@ class SymbolTable:
             return None
         symbol = self._known.get(place)
         if symbol is None:
-            name, _, module = self.names.get(place).partition("\t")
-            symbol = Symbol(self.spell(name), self.starts[place], module)
+            names = map(self.names.get, range(self.first[place], self.last[place] + 1))
+            shown = ((self.spell(name), module) for name, _, module in map(_parted, names))
+            name, module = max(shown, key=lambda pair: len(pair[0]))
+            symbol = Symbol(name, self.starts[place], module)
             self._known[place] = symbol
         return symbol
+
+
+def _parted(name: str) -> tuple[str, str, str]:
+    return name.partition("\t")
 
 
 def table_of(
@@ -122,29 +138,24 @@ def table_of(
         near = (starts + np.uint64(2) * page - np.uint64(1)) // page * page
         following = np.where(edge, near, following)
     ends = np.where(ends == starts, following, ends)
-    length = _shown_length(starts, names, spell)
-    best = np.lexsort(
-        (-length, names.underscores(), local[order], weak[order], ends == starts, starts)
-    )
-    first = np.append(np.True_, starts[best][1:] != starts[best][:-1]) if len(best) else best
+    rank = (names.underscores(spelled=spell is not str), local[order], weak[order], ends == starts)
+    best = np.lexsort((*rank, starts))
+    new = np.append(np.True_, starts[best][1:] != starts[best][:-1])[: len(best)]
+    tied = ~new
+    for column in rank:
+        tied[1:] &= column[best][1:] == column[best][:-1]
+    first = np.flatnonzero(new)
+    # Names as good as the first of their address follow it; the longest wins when one is asked for.
+    last = np.flatnonzero(np.append(~tied[1:], np.True_)[: len(best)])
     chosen = best[first]
     return SymbolTable(
-        starts[chosen].tolist(), ends[chosen].tolist(), names.take(chosen), spell=spell
+        starts[chosen].tolist(),
+        ends[chosen].tolist(),
+        names.take(best),
+        first.tolist(),
+        last[np.searchsorted(last, first)].tolist(),
+        spell=spell,
     )
-
-
-def _shown_length(
-    starts: NDArray[np.uint64], names: Names, spell: Callable[[str], str]
-) -> NDArray[np.int64]:
-    """Lengths of names as they are shown, where several stand for one address."""
-    length = names.length.copy()
-    if spell is str:
-        return length
-    same = starts[1:] == starts[:-1]
-    doubled = np.append(same, np.False_) | np.append(np.False_, same)
-    for index in np.flatnonzero(doubled).tolist():
-        length[index] = len(spell(names.get(index)))
-    return length
 
 
 def kallsyms(file: str | Path) -> SymbolTable:
