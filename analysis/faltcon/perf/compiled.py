@@ -22,12 +22,16 @@ __all__ = [
     "CUT",
     "MOST_FRAMES",
     "collect_addresses",
+    "compiled",
     "count_records",
     "enter_addresses",
     "enter_all",
+    "grown_i32",
+    "grown_i64",
     "index_records",
     "intern_chains",
     "intern_stack",
+    "reentered",
 ]
 
 MOST_FRAMES = 2048
@@ -39,17 +43,18 @@ _CONTEXT_KERNEL = np.uint64((1 << 64) - 128)
 _CONTEXT_USER = np.uint64((1 << 64) - 512)
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function compiled when first called, and kept on disk for the next time."""
     result: Callable[..., Any] = numba.njit(cache=True, nogil=True)(function)
     return result
 
 
-@_compiled
+@compiled
 def _u16(data: NDArray[np.uint8], at: int) -> Any:
     return data[at] | data[at + 1] << 8
 
 
-@_compiled
+@compiled
 def _u32(data: NDArray[np.uint8], at: int) -> Any:
     value = np.uint32(0)
     for byte in range(4):
@@ -57,7 +62,7 @@ def _u32(data: NDArray[np.uint8], at: int) -> Any:
     return value
 
 
-@_compiled
+@compiled
 def _u64(data: NDArray[np.uint8], at: int) -> Any:
     value = np.uint64(0)
     for byte in range(8):
@@ -65,7 +70,7 @@ def _u64(data: NDArray[np.uint8], at: int) -> Any:
     return value
 
 
-@_compiled
+@compiled
 def _beyond(data: NDArray[np.uint8], kind: int, at: int, size: int) -> Any:
     """Bytes after a record that its size does not count (see perfdata.payload)."""
     if kind == 66 and size >= 12:
@@ -75,7 +80,7 @@ def _beyond(data: NDArray[np.uint8], kind: int, at: int, size: int) -> Any:
     return 0
 
 
-@_compiled
+@compiled
 def count_records(data: NDArray[np.uint8], start: int, end: int) -> Any:
     """Number of whole records, and where the last of them ends."""
     at, count = start, 0
@@ -88,7 +93,7 @@ def count_records(data: NDArray[np.uint8], start: int, end: int) -> Any:
     return count, min(at, end)
 
 
-@_compiled
+@compiled
 def index_records(
     data: NDArray[np.uint8],
     start: int,
@@ -114,7 +119,7 @@ def index_records(
         at += size + _beyond(data, kind, at, size)
 
 
-@_compiled
+@compiled
 def _chain(
     data: NDArray[np.uint8], at: int, callchain: int, group_at: int, group: int, ip: int
 ) -> Any:
@@ -141,7 +146,7 @@ def _chain(
     return body + place + 8, np.int64(count)
 
 
-@_compiled
+@compiled
 def collect_addresses(
     data: NDArray[np.uint8],
     places: NDArray[np.int64],
@@ -163,7 +168,7 @@ def collect_addresses(
         begin, count = _chain(data, places[number], fields[0], fields[1], fields[2], fields[3])
         if used + count + 1 > len(keys) // 2:
             return number, used
-        kernel = True
+        kernel = data[places[number] + 4] & 7 == 1
         for step in range(count):
             address = _u64(data, begin + 8 * step)
             if address >= _CONTEXT_MAX:
@@ -183,7 +188,7 @@ def collect_addresses(
     return len(places), used
 
 
-@_compiled
+@compiled
 def enter_addresses(
     addresses: NDArray[np.uint64],
     versions: NDArray[np.int32],
@@ -201,7 +206,7 @@ def enter_addresses(
         maps[slot] = versions[number]
 
 
-@_compiled
+@compiled
 def _find(
     table: NDArray[np.int32],
     hashed: np.uint64,
@@ -228,7 +233,7 @@ def _find(
     return slot
 
 
-@_compiled
+@compiled
 def _hash(stack: NDArray[np.int32], begin: int, depth: int) -> Any:
     hashed = np.uint64(depth) * _MIX
     for step in range(begin, begin + depth):
@@ -237,7 +242,7 @@ def _hash(stack: NDArray[np.int32], begin: int, depth: int) -> Any:
     return hashed
 
 
-@_compiled
+@compiled
 def enter_all(
     table: NDArray[np.int32], pool: NDArray[np.int32], begins: NDArray[np.int64], known: int
 ) -> None:
@@ -250,7 +255,33 @@ def enter_all(
         table[slot] = number
 
 
-@_compiled
+@compiled
+def grown_i32(old: NDArray[np.int32]) -> Any:
+    """The same numbers with room for as many again."""
+    new = np.empty(2 * len(old), np.int32)
+    new[: len(old)] = old
+    return new
+
+
+@compiled
+def grown_i64(old: NDArray[np.int64]) -> Any:
+    """The same numbers with room for as many again."""
+    new = np.empty(2 * len(old), np.int64)
+    new[: len(old)] = old
+    return new
+
+
+@compiled
+def reentered(
+    old: NDArray[np.int32], pool: NDArray[np.int32], begins: NDArray[np.int64], known: int
+) -> Any:
+    """A table of twice the length with the same stacks."""
+    table = np.full(2 * len(old), -1, np.int32)
+    enter_all(table, pool, begins, known)
+    return table
+
+
+@compiled
 def intern_stack(
     table: NDArray[np.int32],
     stack: NDArray[np.int32],
@@ -276,7 +307,7 @@ def intern_stack(
     return known
 
 
-@_compiled
+@compiled
 def intern_chains(
     data: NDArray[np.uint8],
     places: NDArray[np.int64],
@@ -310,7 +341,7 @@ def intern_chains(
             return number, known
         if begins[known] + count > len(pool):
             return number, known
-        kernel = True
+        kernel = data[places[number] + 4] & 7 == 1
         depth = 0
         for step in range(count):
             address = _u64(data, begin + 8 * step)

@@ -29,6 +29,7 @@ LOST = "samples lost by the kernel or perf"
 UNKNOWN_EVENT = "samples of an event that the file does not describe"
 CUT_SAMPLES = "samples cut short"
 
+_KERNEL_MODE = 1
 _FIRST_OF_PERF = 64  # record types from here on are perf's own and have no time
 
 # Markers in a callchain (enum perf_callchain_context).
@@ -108,7 +109,7 @@ class PerfDataReader:
                 self.skipped[UNKNOWN_EVENT] += 1
                 continue
             try:
-                sample = _sample(body, event, replay, frames)
+                sample = _sample(body, misc, event, replay, frames)
             except struct.error:
                 self.skipped[CUT_SAMPLES] += 1
                 continue
@@ -165,10 +166,10 @@ def _event(events: list[Event], by_id: dict[int, Event], body: bytes) -> Event |
     return by_id.get(struct.unpack_from("<Q", body, at)[0]) if len(body) >= at + 8 else None
 
 
-def _sample(body: bytes, event: Event, replay: Replay, frames: _Frames) -> Sample:
+def _sample(body: bytes, misc: int, event: Event, replay: Replay, frames: _Frames) -> Sample:
     layout = event.layout
     pid, tid = struct.unpack_from("<2i", body, layout.tid) if layout.tid >= 0 else (0, 0)
-    stack = frames.of(pid, _chain(body, layout), kernel=True)
+    stack = frames.of(pid, _chain(body, layout), kernel=misc & 7 == _KERNEL_MODE)
     time = struct.unpack_from("<Q", body, layout.time)[0] if layout.time >= 0 else None
     return Sample(
         comm=replay.comm(tid),

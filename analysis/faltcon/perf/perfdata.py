@@ -11,6 +11,7 @@ tools/perf/util/{header,session}.c of the kernel.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import shutil
 import struct
@@ -74,9 +75,10 @@ class PerfData:
         self.close()
 
     def close(self) -> None:
-        """Give the memory map back."""
+        """Give the memory map back, now or with the last array that looks into it."""
         if isinstance(self.data, mmap.mmap):
-            self.data.close()
+            with contextlib.suppress(BufferError):
+                self.data.close()
 
     @classmethod
     def open(cls, file: str | Path) -> PerfData:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from faltcon.files import open_binary, reading
 from faltcon.perf.fastdata import read_perf_data
+from faltcon.perf.fasttext import read_script
 from faltcon.perf.perfdata import is_perf_data
-from faltcon.perf.script import ScriptReader
-from faltcon.perf.tally import Profile, Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from faltcon.perf.tally import Profile
 
 __all__ = ["read_profile"]
 
@@ -41,15 +42,7 @@ def read_profile(
         head = stream.read(8)
     if is_perf_data(head):
         return read_perf_data(file, symbols=symbols, addresses=addresses, threads=threads)
-    reader = ScriptReader(file, keep_unclosed=keep_unclosed)
-    tallies = [
-        Tally(
-            sample.comm, sample.pid, sample.tid, sample.event, sample.frames, 1, sample.weight,
-            sample.with_period,
-        )
-        for sample in reader
-    ]  # fmt: skip
-    return Profile(str(file), tallies, reader.skipped, unclosed=reader.unclosed)
+    return read_script(file, addresses=addresses, threads=threads, keep_unclosed=keep_unclosed)
 
 
 def _keep_standard_input() -> None:
