@@ -90,7 +90,8 @@ LINES = st.one_of(
             "a 1 1.5: cycles: ", "a 1/2 [003] 1.5:     7 cycles: ", "a b 1/2 1.5: 7 cycles:u:",
             "a 1 cycles:", "a 1", "a 1/2 [000]", " dd 1 [000] 1.5: 7 cycles:  ffff f (/x)",
             "a 1 1.5: sched:x: p=1", "a 2 b 3/4 [001] 2.5: 1 cycles: ", "a -1 1.5: cycles: ",
-            "a 1/2 [000] 1.5:", "a 1 1.5:cycles:", "\u00e9 1 1.5: cycles: ", "a  1  1.5:  cycles:  ",
+            "a 1/2 [000] 1.5:", "a 1 1.5:cycles:", "\u00e9 1 1.5: cycles: ",
+            "a  1  1.5:  cycles:  ",
             "a 1 1.5: 0 cycles: ", "\t12 f (/x (deleted))", "a 1 [1] 1.5: 12345678901234567890 c:",
             "a 1 d..1 1.5: cycles: ", "a 1 [000] d..1 1.5: cycles: ", "\t12 [unknown] ([unknown])",
         ]
