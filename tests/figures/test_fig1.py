@@ -18,7 +18,7 @@ PAPER_PHASES = {"establishment": 0.46, "shutdown": 0.14, "data": 0.40}
 
 
 @pytest.fixture(autouse=True)
-def _close():  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _close():  # type: ignore[no-untyped-def]
     yield
     plt.close("all")
 
