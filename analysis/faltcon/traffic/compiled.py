@@ -1,4 +1,4 @@
-"""The compiled engine: the same two tables as mining.py makes, at some millions of packets a second.
+"""The compiled engine: the tables that mining.py makes, at some millions of packets a second.
 
 One walk over the mapped file tracks every connection whose packets are of
 common forms and whose payload needs no buffer. A connection that needs more (a
@@ -55,9 +55,7 @@ class _State:
     hard: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(FIRST_ROWS, dtype=np.uint8))
     out: Words = field(default_factory=lambda: np.zeros((BATCH + 1, at.OUT_FIELDS), dtype=np.int64))
     key: Words = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
-    answer: Words = field(
-        default_factory=lambda: np.zeros(fast_head.ANSWER_FIELDS, dtype=np.int64)
-    )
+    answer: Words = field(default_factory=lambda: np.zeros(fast_head.ANSWER_FIELDS, dtype=np.int64))
     counters: Words = field(default_factory=lambda: np.zeros(at.COUNTERS, dtype=np.int64))
 
     def __post_init__(self) -> None:
@@ -69,7 +67,7 @@ class _State:
         if used >= len(self.conn):
             self.conn = _doubled(self.conn)
         if used >= len(self.hard):
-            self.hard = _doubled(self.hard)
+            self.hard = np.concatenate((self.hard, np.zeros_like(self.hard)))
         if 2 * used >= len(self.table):
             self.table = np.full(2 * len(self.table), -1, dtype=np.int64)
             rehash(self.table, self.conn, used)
@@ -77,7 +75,7 @@ class _State:
             self.tx = _doubled(self.tx)
 
 
-def _doubled(array: NDArray[np.generic]) -> NDArray[np.generic]:  # type: ignore[type-var]
+def _doubled(array: Words) -> Words:
     return np.concatenate((array, np.zeros_like(array)))
 
 
@@ -105,8 +103,19 @@ class _Walk:
             done = 0
             while done < count:
                 done = track(
-                    data, records, done, count, state.key, state.table, state.conn, state.tx,
-                    state.hard, state.counters, state.answer, state.out, replay,
+                    data,
+                    records,
+                    done,
+                    count,
+                    state.key,
+                    state.table,
+                    state.conn,
+                    state.tx,
+                    state.hard,
+                    state.counters,
+                    state.answer,
+                    state.out,
+                    replay,
                 )
                 if replay:
                     self._hand_over(data)
@@ -129,8 +138,15 @@ class _Walk:
             source, destination = _ends(state.conn[number], side)
             place = row[at.OUT_PLACE]
             segment = Segment(
-                source[0], destination[0], source[1], destination[1], row[at.OUT_SEQ], row[at.OUT_ACK], row[at.OUT_FLAGS],
-                row[at.OUT_WINDOW], data[place : place + row[at.OUT_BYTES]].tobytes(),
+                source[0],
+                destination[0],
+                source[1],
+                destination[1],
+                row[at.OUT_SEQ],
+                row[at.OUT_ACK],
+                row[at.OUT_FLAGS],
+                row[at.OUT_WINDOW],
+                data[place : place + row[at.OUT_BYTES]].tobytes(),
                 row[at.OUT_WIRE],
             )
             self._replayed(number, side, segment, row[at.OUT_NS])
@@ -156,8 +172,18 @@ class _Walk:
         row[at.OUT_FLAGS], row[at.OUT_NS] = segment.flags, time_ns
         state.key[:], row[at.OUT_KEY_SIDE] = _key(segment)
         number = take_segment(
-            data, state.key, row, True, state.table, state.conn, state.tx, state.hard,
-            state.counters, state.answer, self._replayed is not None,
+            data,
+            state.key,
+            state.out,
+            len(state.out) - 1,
+            True,
+            state.table,
+            state.conn,
+            state.tx,
+            state.hard,
+            state.counters,
+            state.answer,
+            self._replayed is not None,
         )
         if self._replayed is not None:
             self._replayed(number, int(row[at.OUT_SIDE]), segment, time_ns)
@@ -254,9 +280,7 @@ def _tables(data: Bytes, state: _State, used: int, hard: dict[int, Connection]) 
     plain = np.flatnonzero(state.hard[:used] == 0)
     tx = state.tx[: state.counters[at.C_TRANSACTIONS]]
     tx = tx[state.hard[tx[:, at.TX_CONNECTION]] == 0]
-    fast = Tables(
-        connection_columns(data, state.conn[plain], plain), transaction_columns(tx)
-    )
+    fast = Tables(connection_columns(data, state.conn[plain], plain), transaction_columns(tx))
     rest = tables_of(hard[number] for number in sorted(hard))
     connections = pa.concat_tables([fast.connections, rest.connections])
     transactions = pa.concat_tables([fast.transactions, rest.transactions])

@@ -164,9 +164,8 @@ def take_piece(
     answer: Words,
 ) -> bool:
     """The next contiguous bytes of one side of connection `number`."""
-    row = conn[number]
-    protocol = row[PROTOCOL]
-    guessed = protocol == HTTP1 and ports & ON_HTTP and not row[TX_COUNT]
+    protocol = conn[number, PROTOCOL]
+    guessed = protocol == HTTP1 and ports & ON_HTTP and not conn[number, TX_COUNT]
     if protocol == UNKNOWN or guessed:
         found = _identify(data, place, end, ports)
         if found == HARD or (guessed and found == IS_TLS):
@@ -175,40 +174,41 @@ def take_piece(
             if found == NOTHING:
                 return True
             protocol = TLS if found == IS_TLS else HTTP1
-            row[PROTOCOL] = protocol
+            conn[number, PROTOCOL] = protocol
     if protocol == TLS:
-        return _hello(data, place, end, row, side)
+        return _hello(data, place, end, conn, number, side)
     return _http(data, place, end, ns, number, side, conn, tx, counters, answer)
 
 
 @compiled
 def cut_off(number: int, side: int, size: int, conn: Words, tx: Words) -> bool:
     """The capture cut so many bytes off a packet."""
-    row = conn[number]
-    if row[PROTOCOL] == UNKNOWN:
+    if conn[number, PROTOCOL] == UNKNOWN:
         return True
-    one = row[SIDE + side * SIDE_FIELDS : SIDE + (side + 1) * SIDE_FIELDS]
-    if row[PROTOCOL] == TLS:
-        return one[BODY] == HELLO_DONE
-    if one[CURRENT_TX] != UNSET:
-        _end_body(row, one, tx, one[BODY])
-    if (one[BODY] == IN_LENGTH or one[BODY] == IN_CHUNKS) and one[LEFT] >= size:
-        one[LEFT] -= size
-        if not one[LEFT] and one[BODY] == IN_LENGTH:
-            one[BODY] = AT_HEAD
-    elif one[BODY] != TO_CLOSE:
-        one[BODY] = AT_HEAD
-        one[LEFT] = 0
+    one = SIDE + side * SIDE_FIELDS
+    if conn[number, PROTOCOL] == TLS:
+        return bool(conn[number, one + BODY] == HELLO_DONE)
+    if conn[number, one + CURRENT_TX] != UNSET:
+        _end_body(conn, number, one, tx, conn[number, one + BODY])
+    if (conn[number, one + BODY] == IN_LENGTH or conn[number, one + BODY] == IN_CHUNKS) and conn[
+        number, one + LEFT
+    ] >= size:
+        conn[number, one + LEFT] -= size
+        if not conn[number, one + LEFT] and conn[number, one + BODY] == IN_LENGTH:
+            conn[number, one + BODY] = AT_HEAD
+    elif conn[number, one + BODY] != TO_CLOSE:
+        conn[number, one + BODY] = AT_HEAD
+        conn[number, one + LEFT] = 0
     return True
 
 
 @compiled
-def _end_body(row: Words, one: Words, tx: Words, body: int) -> None:
-    if one[CURRENT_TX] != UNSET:
-        tx[one[CURRENT_TX], TX_COMPLETE] = 1
-        row[COMPLETE] += 1
-        one[CURRENT_TX] = UNSET
-    one[BODY] = body
+def _end_body(conn: Words, number: int, one: int, tx: Words, body: int) -> None:
+    if conn[number, one + CURRENT_TX] != UNSET:
+        tx[conn[number, one + CURRENT_TX], TX_COMPLETE] = 1
+        conn[number, COMPLETE] += 1
+        conn[number, one + CURRENT_TX] = UNSET
+    conn[number, one + BODY] = body
 
 
 @compiled
@@ -224,25 +224,24 @@ def _http(
     counters: Words,
     answer: Words,
 ) -> bool:
-    row = conn[number]
-    one = row[SIDE + side * SIDE_FIELDS : SIDE + (side + 1) * SIDE_FIELDS]
+    one = SIDE + side * SIDE_FIELDS
     while place < end:
-        body = one[BODY]
+        body = conn[number, one + BODY]
         if body == TO_CLOSE:
             return True
-        if one[LEFT]:
-            size = min(one[LEFT], end - place)
-            one[LEFT] -= size
+        if conn[number, one + LEFT]:
+            size = min(conn[number, one + LEFT], end - place)
+            conn[number, one + LEFT] -= size
             place += size
-            if not one[LEFT] and body == IN_LENGTH:
-                _end_body(row, one, tx, AT_HEAD)
+            if not conn[number, one + LEFT] and body == IN_LENGTH:
+                _end_body(conn, number, one, tx, AT_HEAD)
         elif body == IN_TRAILER:
             if end - place < 2 or data[place] != 0x0D or data[place + 1] != 0x0A:
                 return False
             place += 2
-            _end_body(row, one, tx, AT_HEAD)
+            _end_body(conn, number, one, tx, AT_HEAD)
         elif body == IN_CHUNKS:
-            place = _chunk_size(data, place, end, one)
+            place = _chunk_size(data, place, end, conn, number, one)
             if place < 0:
                 return False
         else:
@@ -260,14 +259,14 @@ def _http(
             kind = head.read_head(data, start, end, answer)
             if kind == head.NEITHER:
                 return True
-            if kind == head.HARD or not _message(kind, ns, number, row, one, tx, counters, answer):
+            if kind == head.HARD or not _message(kind, ns, number, one, conn, tx, counters, answer):
                 return False
             place = answer[head.A_END]
     return True
 
 
 @compiled
-def _chunk_size(data: Bytes, place: int, end: int, one: Words) -> int:
+def _chunk_size(data: Bytes, place: int, end: int, conn: Words, number: int, one: int) -> int:
     """Read a chunk's size line; the place after it, -1 where the reference must read it."""
     size = 0
     digits = 0
@@ -284,9 +283,9 @@ def _chunk_size(data: Bytes, place: int, end: int, one: Words) -> int:
     if not 0 < digits <= 14 or place + 2 > end or data[place] != 0x0D or data[place + 1] != 0x0A:
         return -1
     if size:
-        one[LEFT] = size + 2
+        conn[number, one + LEFT] = size + 2
     else:
-        one[BODY] = IN_TRAILER
+        conn[number, one + BODY] = IN_TRAILER
     return place + 2
 
 
@@ -295,63 +294,63 @@ def _message(
     kind: int,
     ns: int,
     number: int,
-    row: Words,
-    one: Words,
+    one: int,
+    conn: Words,
     tx: Words,
     counters: Words,
     answer: Words,
 ) -> bool:
     """A head was read: note the request, or give the open request its response."""
     status = answer[head.A_STATUS]
-    method = row[LAST_METHOD]
-    if row[OPEN_TX] != UNSET:
-        method = tx[row[OPEN_TX], TX_METHOD]
+    method = conn[number, LAST_METHOD]
+    if conn[number, OPEN_TX] != UNSET:
+        method = tx[conn[number, OPEN_TX], TX_METHOD]
     if kind == head.REQUEST:
         if answer[head.A_METHOD] == head.CONNECT:
             return False
-        new = _new_transaction(number, row, tx, counters)
-        tx[new, TX_STREAM] = row[REQUEST_HEADS]
+        new = _new_transaction(number, conn, tx, counters)
+        tx[new, TX_STREAM] = conn[number, REQUEST_HEADS]
         tx[new, TX_METHOD] = answer[head.A_METHOD]
         tx[new, TX_REQUEST] = ns
-        row[REQUEST_HEADS] += 1
-        row[LAST_METHOD] = answer[head.A_METHOD]
-        if row[OPEN_TX] == UNSET:
-            row[OPEN_TX] = new
+        conn[number, REQUEST_HEADS] += 1
+        conn[number, LAST_METHOD] = answer[head.A_METHOD]
+        if conn[number, OPEN_TX] == UNSET:
+            conn[number, OPEN_TX] = new
         else:
-            tx[row[LAST_TX], TX_NEXT] = new
-        row[LAST_TX] = new
-        one[CURRENT_TX] = new
+            tx[conn[number, LAST_TX], TX_NEXT] = new
+        conn[number, LAST_TX] = new
+        conn[number, one + CURRENT_TX] = new
         bodiless = answer[head.A_LENGTH] <= 0 and not answer[head.A_CHUNKED]
     else:
         if status == 101:
             return False
         if status >= 200:
-            if row[OPEN_TX] != UNSET:
-                open_tx = row[OPEN_TX]
-                row[OPEN_TX] = tx[open_tx, TX_NEXT]
+            if conn[number, OPEN_TX] != UNSET:
+                open_tx = conn[number, OPEN_TX]
+                conn[number, OPEN_TX] = tx[open_tx, TX_NEXT]
             else:
-                open_tx = _new_transaction(number, row, tx, counters)
+                open_tx = _new_transaction(number, conn, tx, counters)
             tx[open_tx, TX_STATUS] = status
             tx[open_tx, TX_RESPONSE] = ns
         bodiless = method == head.HEAD or status in (204, 304) or status < 200
         bodiless = bodiless or (answer[head.A_LENGTH] == 0 and not answer[head.A_CHUNKED])
     if bodiless:
-        _end_body(row, one, tx, AT_HEAD)
+        _end_body(conn, number, one, tx, AT_HEAD)
     elif answer[head.A_CHUNKED]:
-        one[BODY] = IN_CHUNKS
+        conn[number, one + BODY] = IN_CHUNKS
     elif answer[head.A_LENGTH] > 0:
-        one[BODY] = IN_LENGTH
-        one[LEFT] = answer[head.A_LENGTH]
+        conn[number, one + BODY] = IN_LENGTH
+        conn[number, one + LEFT] = answer[head.A_LENGTH]
     else:
-        one[BODY] = TO_CLOSE
+        conn[number, one + BODY] = TO_CLOSE
     return True
 
 
 @compiled
-def _new_transaction(number: int, row: Words, tx: Words, counters: Words) -> int:
+def _new_transaction(number: int, conn: Words, tx: Words, counters: Words) -> int:
     new = counters[C_TRANSACTIONS]
     counters[C_TRANSACTIONS] += 1
-    row[TX_COUNT] += 1
+    conn[number, TX_COUNT] += 1
     tx[new, TX_CONNECTION] = number
     tx[new, TX_STREAM] = -1
     tx[new, TX_METHOD] = -1
@@ -364,10 +363,10 @@ def _new_transaction(number: int, row: Words, tx: Words, counters: Words) -> int
 
 
 @compiled
-def _hello(data: Bytes, place: int, end: int, row: Words, side: int) -> bool:
+def _hello(data: Bytes, place: int, end: int, conn: Words, number: int, side: int) -> bool:
     """A side's first TLS record: its hello, where it is whole in this piece."""
-    one = row[SIDE + side * SIDE_FIELDS : SIDE + (side + 1) * SIDE_FIELDS]
-    if one[BODY] == HELLO_DONE:
+    one = SIDE + side * SIDE_FIELDS
+    if conn[number, one + BODY] == HELLO_DONE:
         return True
     if end - place < 6 or data[place] & 0x80:
         return False
@@ -381,16 +380,16 @@ def _hello(data: Bytes, place: int, end: int, row: Words, side: int) -> bool:
             return False
         stop = start + 4 + length
         if data[start] == 1:
-            row[TLS_CLIENT] = 1
-            _client_hello(data, start, stop, row)
+            conn[number, TLS_CLIENT] = 1
+            _client_hello(data, start, stop, conn, number)
         elif data[start] == 2 and start + 38 < stop:
-            _extensions(data, start + 39 + int(data[start + 38]) + 3, stop, row, 0)
-    one[BODY] = HELLO_DONE
+            _extensions(data, start + 39 + int(data[start + 38]) + 3, stop, conn, number, 0)
+    conn[number, one + BODY] = HELLO_DONE
     return True
 
 
 @compiled
-def _client_hello(data: Bytes, start: int, stop: int, row: Words) -> None:
+def _client_hello(data: Bytes, start: int, stop: int, conn: Words, number: int) -> None:
     place = start + 38
     if place >= stop:
         return
@@ -400,11 +399,11 @@ def _client_hello(data: Bytes, start: int, stop: int, row: Words) -> None:
     place += 2 + (int(data[place]) << 8 | int(data[place + 1]))
     if place >= stop:
         return
-    _extensions(data, place + 1 + int(data[place]), stop, row, 1)
+    _extensions(data, place + 1 + int(data[place]), stop, conn, number, 1)
 
 
 @compiled
-def _extensions(data: Bytes, place: int, stop: int, row: Words, offered: int) -> None:
+def _extensions(data: Bytes, place: int, stop: int, conn: Words, number: int, offered: int) -> None:
     if place + 2 > stop:
         return
     end = min(place + 2 + (int(data[place]) << 8 | int(data[place + 1])), stop)
@@ -414,9 +413,9 @@ def _extensions(data: Bytes, place: int, stop: int, row: Words, offered: int) ->
         size = int(data[place + 2]) << 8 | int(data[place + 3])
         held = min(size, stop - place - 4)
         if kind == 0 and offered and held > 5:
-            row[NAME_PLACE] = place + 9
-            row[NAME_BYTES] = held - 5
+            conn[number, NAME_PLACE] = place + 9
+            conn[number, NAME_BYTES] = held - 5
         elif kind == 16 and not offered and held > 3:
-            row[ALPN_PLACE] = place + 6
-            row[ALPN_BYTES] = held - 2
+            conn[number, ALPN_PLACE] = place + 6
+            conn[number, ALPN_BYTES] = held - 2
         place += 4 + size

@@ -27,6 +27,7 @@ from faltcon.traffic.fast_layout import (
     C_UDP,
     CLIENT,
     CLOSED_BY,
+    CONN_FIELDS,
     CURRENT_TX,
     CUT,
     END_NS,
@@ -97,7 +98,11 @@ MOST_MESSAGES = MAX_RECORD_BYTES // 16
 
 @compiled
 def _hash(k0: int, k1: int, k2: int, k3: int, k4: int) -> int:
-    h = np.uint64(k1) * MIX_1 ^ np.uint64(k3) * MIX_2 ^ np.uint64(k4) * np.uint64(0xFF51AFD7ED558CCD)
+    h = (
+        np.uint64(k1) * MIX_1
+        ^ np.uint64(k3) * MIX_2
+        ^ np.uint64(k4) * np.uint64(0xFF51AFD7ED558CCD)
+    )
     h ^= (np.uint64(k0) ^ np.uint64(k2) * MIX_1) * MIX_2
     h ^= h >> np.uint64(29)
     h *= MIX_1
@@ -121,28 +126,38 @@ def rehash(table: Words, conn: Words, count: int) -> None:
 
 
 @compiled
-def _new(number: int, row: Words, from_second: int, ns: int) -> None:
-    row[KEY_4 + 1 :] = 0
-    row[SWAPPED] = from_second
-    row[FIRST_NS] = ns
-    row[LAST_NS] = ns
-    for field in (
-        SYN_NS, SYNACK_NS, ACK_NS, HANDSHAKE_NS, END_NS, CLIENT, RESET_BY, CLOSED_BY, OPEN_TX,
-        LAST_TX, LAST_METHOD,
-    ):
-        row[field] = UNSET
-    row[NAME_BYTES] = 0
-    row[ALPN_BYTES] = 0
+def _new(conn: Words, number: int, from_second: int, ns: int) -> None:
+    for i in range(KEY_4 + 1, CONN_FIELDS):
+        conn[number, i] = 0
+    conn[number, SWAPPED] = from_second
+    conn[number, FIRST_NS] = ns
+    conn[number, LAST_NS] = ns
+    conn[number, SYN_NS] = UNSET
+    conn[number, SYNACK_NS] = UNSET
+    conn[number, ACK_NS] = UNSET
+    conn[number, HANDSHAKE_NS] = UNSET
+    conn[number, END_NS] = UNSET
+    conn[number, CLIENT] = UNSET
+    conn[number, RESET_BY] = UNSET
+    conn[number, CLOSED_BY] = UNSET
+    conn[number, OPEN_TX] = UNSET
+    conn[number, LAST_TX] = UNSET
+    conn[number, LAST_METHOD] = UNSET
+    conn[number, NAME_BYTES] = 0
+    conn[number, ALPN_BYTES] = 0
     for side in range(2):
-        for field in (BASE_SEQ, START_SEQ, CURRENT_TX):
-            row[SIDE + side * SIDE_FIELDS + field] = UNSET
+        mine = SIDE + side * SIDE_FIELDS
+        conn[number, mine + BASE_SEQ] = UNSET
+        conn[number, mine + START_SEQ] = UNSET
+        conn[number, mine + CURRENT_TX] = UNSET
 
 
 @compiled
 def take_segment(
     data: Bytes,
     key: Words,
-    segment: Words,
+    out: Words,
+    o: int,
     slow: bool,
     table: Words,
     conn: Words,
@@ -152,110 +167,110 @@ def take_segment(
     answer: Words,
     replay: bool,
 ) -> int:
-    """Account for one segment; the number of its connection. `segment` is an OUT_ row.
+    """Account for one segment; the number of its connection. `out[o]` is its OUT_ row.
 
     OUT_KEY_SIDE says whether the sender is the key's second half; OUT_SIDE and
     OUT_CONNECTION are filled in. With `replay` only numbering is done.
     """
-    seq, ack, flags = segment[OUT_SEQ], segment[OUT_ACK], segment[OUT_FLAGS]
-    ns, from_second = segment[OUT_NS], segment[OUT_KEY_SIDE]
+    seq, ack, flags = out[o, OUT_SEQ], out[o, OUT_ACK], out[o, OUT_FLAGS]
+    ns, from_second = out[o, OUT_NS], out[o, OUT_KEY_SIDE]
     counters[C_TCP] += 1
-    if ns < counters[C_FIRST_TCP]:
-        counters[C_FIRST_TCP] = ns
+    counters[C_FIRST_TCP] = min(counters[C_FIRST_TCP], ns)
     mask = len(table) - 1
     slot = _hash(key[0], key[1], key[2], key[3], key[4]) & mask
     number = -1
     while table[slot] >= 0:
-        row = conn[table[slot]]
+        held = table[slot]
         if (
-            row[4] == key[4]
-            and row[1] == key[1]
-            and row[3] == key[3]
-            and row[0] == key[0]
-            and row[2] == key[2]
+            conn[held, 4] == key[4]
+            and conn[held, 1] == key[1]
+            and conn[held, 3] == key[3]
+            and conn[held, 0] == key[0]
+            and conn[held, 2] == key[2]
         ):
-            number = table[slot]
+            number = held
             break
         slot = (slot + 1) & mask
     side = 0
     if number >= 0:
-        row = conn[number]
-        side = from_second ^ row[SWAPPED]
-        base = row[SIDE + side * SIDE_FIELDS + BASE_SEQ]
+        side = from_second ^ conn[number, SWAPPED]
+        base = conn[number, SIDE + side * SIDE_FIELDS + BASE_SEQ]
         if flags & (SYN | ACK) == SYN and base != UNSET and base != seq:
             number = -1
     if number < 0:
         number = counters[C_CONNECTIONS]
         counters[C_CONNECTIONS] += 1
         table[slot] = number
-        row = conn[number]
-        row[KEY_0 : KEY_4 + 1] = key
-        _new(number, row, from_second, ns)
+        for i in range(5):
+            conn[number, i] = key[i]
+        _new(conn, number, from_second, ns)
         side = 0
-    row = conn[number]
-    segment[OUT_CONNECTION] = number
-    segment[OUT_SIDE] = side
+    out[o, OUT_CONNECTION] = number
+    out[o, OUT_SIDE] = side
     if slow:
         hard[number] = 1
-    mine = row[SIDE + side * SIDE_FIELDS : SIDE + (side + 1) * SIDE_FIELDS]
-    peer = row[SIDE + (1 - side) * SIDE_FIELDS : SIDE + (2 - side) * SIDE_FIELDS]
-    if mine[BASE_SEQ] == UNSET:
-        mine[BASE_SEQ] = seq if flags & SYN else (seq - 1) & MASK
-    if flags & ACK and peer[BASE_SEQ] == UNSET:
-        peer[BASE_SEQ] = (ack - 1) & MASK
+    mine = SIDE + side * SIDE_FIELDS
+    peer = SIDE + (1 - side) * SIDE_FIELDS
+    if conn[number, mine + BASE_SEQ] == UNSET:
+        conn[number, mine + BASE_SEQ] = seq if flags & SYN else (seq - 1) & MASK
+    if flags & ACK and conn[number, peer + BASE_SEQ] == UNSET:
+        conn[number, peer + BASE_SEQ] = (ack - 1) & MASK
     if hard[number] or replay:
         return int(number)
-    mine[PACKETS] += 1
-    row[LAST_NS] = max(row[LAST_NS], ns)
-    _handshake(row, flags, seq, ack, side, ns)
+    conn[number, mine + PACKETS] += 1
+    conn[number, LAST_NS] = max(conn[number, LAST_NS], ns)
+    _handshake(conn, number, flags, seq, ack, side, ns)
     if flags & SYN:
         seq = (seq + 1) & MASK
-        if mine[START_SEQ] == UNSET:
-            mine[START_SEQ] = seq
-    if segment[OUT_WIRE] and not flags & RST:
+        if conn[number, mine + START_SEQ] == UNSET:
+            conn[number, mine + START_SEQ] = seq
+    if out[o, OUT_WIRE] and not flags & RST:
         ports = port_kind((key[4] >> 16) & 0xFFFF, key[4] & 0xFFFF)
-        if not _payload(data, segment, seq, number, side, ports, conn, tx, counters, answer):
+        if not _payload(data, out, o, seq, number, side, ports, conn, tx, counters, answer):
             hard[number] = 1
     if flags & RST:
-        if row[RESET_BY] == UNSET:
-            row[RESET_BY] = side
-        if row[HANDSHAKE_NS] == UNSET:
-            row[HANDSHAKE_NS] = ns
+        if conn[number, RESET_BY] == UNSET:
+            conn[number, RESET_BY] = side
+        if conn[number, HANDSHAKE_NS] == UNSET:
+            conn[number, HANDSHAKE_NS] = ns
     if flags & FIN:
-        row[FINS] |= 1 << side
-    if flags & (RST | FIN) and row[CLOSED_BY] == UNSET:
-        row[CLOSED_BY] = side
-        row[END_NS] = ns
+        conn[number, FINS] |= 1 << side
+    if flags & (RST | FIN) and conn[number, CLOSED_BY] == UNSET:
+        conn[number, CLOSED_BY] = side
+        conn[number, END_NS] = ns
     return int(number)
 
 
 @compiled
-def _handshake(row: Words, flags: int, seq: int, ack: int, side: int, ns: int) -> None:
+def _handshake(
+    conn: Words, number: int, flags: int, seq: int, ack: int, side: int, ns: int
+) -> None:
     kind = flags & (SYN | ACK | RST)
     if kind == SYN:
-        row[SYNS] += 1
-        if row[SYN_NS] == UNSET:
-            row[SYN_NS] = ns
-            row[SYN_SEQ] = seq
-            row[CLIENT] = side
+        conn[number, SYNS] += 1
+        if conn[number, SYN_NS] == UNSET:
+            conn[number, SYN_NS] = ns
+            conn[number, SYN_SEQ] = seq
+            conn[number, CLIENT] = side
     elif kind == SYN | ACK:
-        row[SYNACKS] += 1
-        if row[CLIENT] == UNSET:
-            row[CLIENT] = 1 - side
-        if row[SYNACK_NS] == UNSET and side != row[CLIENT]:
-            row[SYNACK_NS] = ns
-            row[SYNACK_SEQ] = seq
-    elif kind == ACK and side == row[CLIENT] and row[ACK_NS] == UNSET:
-        answered = row[SYN_NS] != UNSET and row[SYNACK_NS] != UNSET
-        if answered and 0 < (ack - row[SYNACK_SEQ]) & MASK < HALF:
-            row[ACK_NS] = ns
-            row[HANDSHAKE_NS] = ns
+        conn[number, SYNACKS] += 1
+        if conn[number, CLIENT] == UNSET:
+            conn[number, CLIENT] = 1 - side
+        if conn[number, SYNACK_NS] == UNSET and side != conn[number, CLIENT]:
+            conn[number, SYNACK_NS] = ns
+            conn[number, SYNACK_SEQ] = seq
+    elif kind == ACK and side == conn[number, CLIENT] and conn[number, ACK_NS] == UNSET:
+        answered = conn[number, SYN_NS] != UNSET and conn[number, SYNACK_NS] != UNSET
+        if answered and 0 < (ack - conn[number, SYNACK_SEQ]) & MASK < HALF:
+            conn[number, ACK_NS] = ns
+            conn[number, HANDSHAKE_NS] = ns
 
 
 @compiled
 def _payload(
     data: Bytes,
-    segment: Words,
+    out: Words,
+    o: int,
     seq: int,
     number: int,
     side: int,
@@ -266,32 +281,32 @@ def _payload(
     answer: Words,
 ) -> bool:
     """Take a segment's bytes if they come next or came before; a hole is for the reference."""
-    mine = conn[number, SIDE + side * SIDE_FIELDS : SIDE + (side + 1) * SIDE_FIELDS]
-    if mine[START_SEQ] == UNSET:
-        mine[START_SEQ] = seq
-    wire = segment[OUT_WIRE]
-    ahead = (seq - mine[START_SEQ] - mine[NEXT]) & MASK
-    start = mine[NEXT] + (ahead - (MASK + 1) if ahead >= HALF else ahead)
-    if start > mine[NEXT]:
+    mine = SIDE + side * SIDE_FIELDS
+    if conn[number, mine + START_SEQ] == UNSET:
+        conn[number, mine + START_SEQ] = seq
+    wire = out[o, OUT_WIRE]
+    ahead = (seq - conn[number, mine + START_SEQ] - conn[number, mine + NEXT]) & MASK
+    start = conn[number, mine + NEXT] + (ahead - (MASK + 1) if ahead >= HALF else ahead)
+    if start > conn[number, mine + NEXT]:
         return False
-    known = mine[NEXT] - start
+    known = conn[number, mine + NEXT] - start
     if known >= wire:
-        mine[OVERLAP] += wire
+        conn[number, mine + OVERLAP] += wire
         return True
-    mine[OVERLAP] += known
-    mine[UNIQUE] += wire - known
-    place = segment[OUT_PLACE] + known
-    end = segment[OUT_PLACE] + min(segment[OUT_BYTES], wire)
+    conn[number, mine + OVERLAP] += known
+    conn[number, mine + UNIQUE] += wire - known
+    place = out[o, OUT_PLACE] + known
+    end = out[o, OUT_PLACE] + min(out[o, OUT_BYTES], wire)
     good = True
     if end > place:
-        mine[NEXT] += end - place
+        conn[number, mine + NEXT] += end - place
         good = take_piece(
-            data, place, end, segment[OUT_NS], number, side, ports, conn, tx, counters, answer
+            data, place, end, out[o, OUT_NS], number, side, ports, conn, tx, counters, answer
         )
-    lost = start + wire - mine[NEXT]
+    lost = start + wire - conn[number, mine + NEXT]
     if good and lost > 0:
-        mine[NEXT] += lost
-        mine[CUT] += lost
+        conn[number, mine + NEXT] += lost
+        conn[number, mine + CUT] += lost
         good = cut_off(number, side, lost, conn, tx)
     return good
 
@@ -332,7 +347,8 @@ def _ip_place(data: Bytes, place: int, end: int, link_type: int) -> int:
         return place
     elif link_type == 0 or link_type == 108:
         if place + 4 > end or not (
-            (data[place] == 2 and data[place + 3] == 0) or (data[place] == 0 and data[place + 3] == 2)
+            (data[place] == 2 and data[place + 3] == 0)
+            or (data[place] == 0 and data[place + 3] == 2)
         ):
             return -1
         return place + 4 if data[place + 1] == 0 and data[place + 2] == 0 else -1
@@ -353,7 +369,7 @@ def _ip_place(data: Bytes, place: int, end: int, link_type: int) -> int:
 
 @compiled
 def _parse(
-    data: Bytes, place: int, end: int, key: Words, segment: Words, counters: Words
+    data: Bytes, place: int, end: int, key: Words, out: Words, o: int, counters: Words
 ) -> int:
     """Read IP and TCP headers into `key` and `segment`: 1 a segment, 0 none (counted), -1 slow."""
     if end - place < 20:
@@ -412,14 +428,14 @@ def _parse(
         shi, slo, sport, dhi, dlo, dport = dhi, dlo, dport, shi, slo, sport
     key[0], key[1], key[2], key[3] = shi, slo, dhi, dlo
     key[4] = int(version) << 32 | sport << 16 | dport
-    segment[OUT_KEY_SIDE] = second
-    segment[OUT_SEQ] = _u32(data, body + 4)
-    segment[OUT_ACK] = _u32(data, body + 8)
-    segment[OUT_FLAGS] = data[body + 13] & 0x3F
-    segment[OUT_WINDOW] = _u16(data, body + 14)
-    segment[OUT_PLACE] = body + size
-    segment[OUT_BYTES] = end - body - size
-    segment[OUT_WIRE] = max(wire - size, 0)
+    out[o, OUT_KEY_SIDE] = second
+    out[o, OUT_SEQ] = _u32(data, body + 4)
+    out[o, OUT_ACK] = _u32(data, body + 8)
+    out[o, OUT_FLAGS] = data[body + 13] & 0x3F
+    out[o, OUT_WINDOW] = _u16(data, body + 14)
+    out[o, OUT_PLACE] = body + size
+    out[o, OUT_BYTES] = end - body - size
+    out[o, OUT_WIRE] = max(wire - size, 0)
     return 1
 
 
@@ -454,18 +470,18 @@ def track(
             counters[C_STOP] = STOP_FULL
             return i
         place, end = records[i, 0], records[i, 0] + records[i, 1]
-        segment = out[counters[C_OUT]]
+        o = counters[C_OUT]
         found = -1
         ip = _ip_place(data, place, end, records[i, 3])
         if ip >= 0:
-            found = _parse(data, ip, end, key, segment, counters)
+            found = _parse(data, ip, end, key, out, o, counters)
         if found < 0:
             counters[C_STOP] = STOP_SLOW
             return i
         if found:
-            segment[OUT_NS] = records[i, 2]
+            out[o, OUT_NS] = records[i, 2]
             number = take_segment(
-                data, key, segment, False, table, conn, tx, hard, counters, answer, replay
+                data, key, out, o, False, table, conn, tx, hard, counters, answer, replay
             )
             if replay and hard[number]:
                 counters[C_OUT] += 1

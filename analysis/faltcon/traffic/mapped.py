@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import gzip
 import mmap
-import shutil
 import sys
 import tempfile
 import zlib
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 import zstandard
@@ -26,6 +25,7 @@ from faltcon.traffic.pcap import CLASSIC, STDIN
 from faltcon.traffic.pcapng import PCAPNG_MAGIC, Blocks
 
 if TYPE_CHECKING:
+    import io
     from collections import Counter
     from collections.abc import Iterator
 
@@ -52,7 +52,9 @@ def mapped(file: str | Path) -> Iterator[tuple[Bytes, bool]]:
         cut = False
         stream: IO[bytes]
         if str(file) == STDIN:
-            stream, cut = stack.enter_context(_unpacked(cast("BinaryIO", sys.stdin.buffer)))
+            stream, cut = stack.enter_context(
+                _unpacked(cast("io.BufferedIOBase", sys.stdin.buffer))
+            )
         else:
             raw = stack.enter_context(Path(file).open("rb"))
             magic = raw.read(4)
@@ -60,7 +62,7 @@ def mapped(file: str | Path) -> Iterator[tuple[Bytes, bool]]:
             if magic.startswith(GZIP_MAGIC) or magic == ZSTD_MAGIC or not raw.seekable():
                 raw.close()
                 source = stack.enter_context(open_binary(file))
-                stream, cut = stack.enter_context(_unpacked(source))
+                stream, cut = stack.enter_context(_unpacked(cast("io.BufferedIOBase", source)))
         stream.seek(0, 2)
         if not stream.tell():
             if cut:
@@ -74,11 +76,13 @@ def mapped(file: str | Path) -> Iterator[tuple[Bytes, bool]]:
 
 
 @contextlib.contextmanager
-def _unpacked(source: BinaryIO) -> Iterator[tuple[IO[bytes], bool]]:
+def _unpacked(source: io.BufferedIOBase) -> Iterator[tuple[IO[bytes], bool]]:
     with tempfile.TemporaryFile() as target:
         cut = False
         try:
-            shutil.copyfileobj(source, target, COPY_BYTES)
+            # What is at hand, not a full buffer: an early end must not swallow what came before.
+            while piece := source.read1(COPY_BYTES):
+                target.write(piece)
         except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError):
             cut = True
         target.flush()
@@ -187,7 +191,10 @@ class Batches:
         packet = blocks.step(head, self._read)
         if packet is not None:
             self._records[0] = (
-                start + packet.place, len(packet.data), packet.time_ns, packet.link_type
+                start + packet.place,
+                len(packet.data),
+                packet.time_ns,
+                packet.link_type,
             )
             self.packets += 1
             yield self._records, 1

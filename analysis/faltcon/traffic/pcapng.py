@@ -121,9 +121,7 @@ class Blocks:
                 wire = struct.unpack_from(self.order + "I", body)[0]
                 first = self.interfaces[0]
                 captured = min(wire, first.snap_bytes or wire, len(body) - 4)
-                return Packet(
-                    0, first.link_type, body[4 : 4 + captured], wire, SIMPLE_PACKET_PLACE
-                )
+                return Packet(0, first.link_type, body[4 : 4 + captured], wire, SIMPLE_PACKET_PLACE)
             elif kind == SIMPLE_PACKET:
                 self.skipped["packet block without its interface"] += 1
         except struct.error:
@@ -150,15 +148,6 @@ class Blocks:
         return Packet(
             time_ns, interface.link_type, body[20 : 20 + captured], wire, FULL_PACKET_PLACE
         )
-
-
-@dataclass(slots=True, frozen=True)
-class _Interface:
-    link_type: int
-    snap_bytes: int
-    # Ticks a second, and seconds to add to every time.
-    resolution: int
-    offset_s: int
 
 
 def _interface(order: str, body: bytes) -> _Interface:
