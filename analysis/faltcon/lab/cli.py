@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import typer
 
+from faltcon.lab.record_cli import app as record_app
+
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Record raw data with real programs.")
+# One line a sub-command; each lives in its own module.
+app.add_typer(record_app, name="record")
 
 
 @app.callback()
