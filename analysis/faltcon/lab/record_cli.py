@@ -77,9 +77,9 @@ def bottleneck(
     What is recorded already is left alone, so an interrupted command goes on where
     it stopped.
     """
-    from faltcon.lab import bottleneck as lab  # noqa: PLC0415
-    from faltcon.lab.interrupts import guarded  # noqa: PLC0415
-    from faltcon.lab.progress import Progress  # noqa: PLC0415
+    from faltcon.lab import bottleneck as lab
+    from faltcon.lab.interrupts import guarded
+    from faltcon.lab.progress import Progress
 
     variants = variant or ["napi"]
     for name in variants:
@@ -142,9 +142,9 @@ def traffic(
     Clients are ab, wrk, curl and headless Chromium on a local site. What is
     recorded already is left alone.
     """
-    from faltcon.lab import traffic as lab  # noqa: PLC0415
-    from faltcon.lab.interrupts import guarded  # noqa: PLC0415
-    from faltcon.lab.progress import Progress  # noqa: PLC0415
+    from faltcon.lab import traffic as lab
+    from faltcon.lab.interrupts import guarded
+    from faltcon.lab.progress import Progress
 
     scenarios = lab.select(scenario)
     settings = lab.Settings(seed=seed, server_cpu=server_cpu, client_cpu=client_cpu)
@@ -168,7 +168,7 @@ def traffic(
 
 def _retry(once: Callable[[], Path], attempts: int, progress: Progress) -> Path:
     """Record; again where other programs disturbed it, but not for ever."""
-    from faltcon.lab.bottleneck import DisturbedRunError  # noqa: PLC0415
+    from faltcon.lab.bottleneck import DisturbedRunError
 
     for _ in range(attempts - 1):
         try:
@@ -180,7 +180,7 @@ def _retry(once: Callable[[], Path], attempts: int, progress: Progress) -> Path:
 
 def _sweep(root: Path, experiment: str) -> None:
     """Remove what a recorder that was killed outright could not."""
-    from faltcon.lab import netns, run_folder, scratch  # noqa: PLC0415
+    from faltcon.lab import netns, run_folder, scratch
 
     scratch.sweep()
     netns.sweep()

@@ -10,6 +10,7 @@ code answers only what is plain.
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,20 +39,26 @@ if TYPE_CHECKING:
 
 __all__ = ["mine"]
 
-FIRST_ROWS = 1 << 12
+# Room that costs nothing until it is used; beyond it the arrays double.
+FIRST_ROWS = 1 << 21
+FIRST_SLOTS = 1 << 16
+
+
+def _room(rows: int, fields: int) -> Words:
+    """An array of zeros whose pages come into being when they are first touched."""
+    pages = mmap.mmap(-1, 8 * rows * fields, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, dtype=np.int64).reshape(rows, fields)
 
 
 @dataclass
 class _State:
     """The arrays of one walk; they double when they are full."""
 
-    table: Words = field(default_factory=lambda: np.full(4 * FIRST_ROWS, -1, dtype=np.int64))
-    conn: Words = field(
-        default_factory=lambda: np.zeros((FIRST_ROWS, at.CONN_FIELDS), dtype=np.int64)
-    )
-    tx: Words = field(
-        default_factory=lambda: np.zeros((4 * MOST_MESSAGES, at.TX_FIELDS), dtype=np.int64)
-    )
+    table: Words = field(default_factory=lambda: np.full(FIRST_SLOTS, -1, dtype=np.int64))
+    conn: Words = field(default_factory=lambda: _room(FIRST_ROWS, at.CONN_FIELDS))
+    tx: Words = field(default_factory=lambda: _room(2 * FIRST_ROWS, at.TX_FIELDS))
     hard: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(FIRST_ROWS, dtype=np.uint8))
     out: Words = field(default_factory=lambda: np.zeros((BATCH + 1, at.OUT_FIELDS), dtype=np.int64))
     key: Words = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
@@ -69,7 +76,7 @@ class _State:
         if used >= len(self.hard):
             self.hard = np.concatenate((self.hard, np.zeros_like(self.hard)))
         if 2 * used >= len(self.table):
-            self.table = np.full(2 * len(self.table), -1, dtype=np.int64)
+            self.table = np.full(4 * len(self.table), -1, dtype=np.int64)
             rehash(self.table, self.conn, used)
         if self.counters[at.C_TRANSACTIONS] + MOST_MESSAGES >= len(self.tx):
             self.tx = _doubled(self.tx)
@@ -277,14 +284,21 @@ def _replay(
 
 def _tables(data: Bytes, state: _State, used: int, hard: dict[int, Connection]) -> Tables:
     """Rows of plain connections from the arrays, those of marked ones from the reference."""
-    plain = np.flatnonzero(state.hard[:used] == 0)
+    conn = state.conn[:used]
     tx = state.tx[: state.counters[at.C_TRANSACTIONS]]
-    tx = tx[state.hard[tx[:, at.TX_CONNECTION]] == 0]
-    fast = Tables(connection_columns(data, state.conn[plain], plain), transaction_columns(tx))
-    rest = tables_of(hard[number] for number in sorted(hard))
-    connections = pa.concat_tables([fast.connections, rest.connections])
-    transactions = pa.concat_tables([fast.transactions, rest.transactions])
-    return Tables(
-        connections.take(np.argsort(connections["connection"].to_numpy(), kind="stable")),
-        transactions.take(np.argsort(transactions["connection"].to_numpy(), kind="stable")),
-    )
+    numbers = np.arange(used, dtype=np.int64)
+    if hard:
+        numbers = np.flatnonzero(state.hard[:used] == 0)
+        conn = conn[numbers]
+        tx = tx[state.hard[tx[:, at.TX_CONNECTION]] == 0]
+    connections = connection_columns(data, conn, numbers)
+    transactions = transaction_columns(tx)
+    if hard:
+        rest = tables_of(hard[number] for number in sorted(hard))
+        connections = pa.concat_tables([connections, rest.connections])
+        connections = connections.take(np.argsort(connections["connection"].to_numpy()))
+        transactions = pa.concat_tables([transactions, rest.transactions])
+    owners = transactions["connection"].to_numpy()
+    if (owners[1:] < owners[:-1]).any():
+        transactions = transactions.take(np.argsort(owners, kind="stable"))
+    return Tables(connections, transactions)

@@ -51,6 +51,9 @@ TOKEN[
         dtype=np.uint8,
     )
 ] = True
+# Visible characters, blank and tab: what a plain header value is made of.
+PRINTED = np.zeros(256, dtype=np.bool_)
+PRINTED[0x20:0x7F] = PRINTED[0x09] = True
 
 
 @compiled
@@ -177,24 +180,22 @@ def read_head(data: Bytes, place: int, end: int, answer: NDArray[np.int64]) -> i
     hosts = 0
     start = line_end + 1
     while True:
-        line_end = start
-        name_end = -1
-        while line_end < end and data[line_end] != 0x0D:
-            byte = data[line_end]
-            if name_end < 0:
-                if byte == 0x3A:
-                    name_end = line_end
-                elif not TOKEN[byte]:
-                    return HARD
-            elif not (0x20 <= byte <= 0x7E or byte == 0x09):
-                return HARD
+        name_end = start
+        while name_end < end and TOKEN[data[name_end]]:
+            name_end += 1
+        line_end = name_end
+        if line_end < end and data[line_end] == 0x3A:
             line_end += 1
+            while line_end < end and PRINTED[data[line_end]]:
+                line_end += 1
+        if line_end >= end or data[line_end] != 0x0D:
+            return HARD
         if line_end + 1 >= end or data[line_end + 1] != 0x0A or line_end - place > MAX_HEAD_BYTES:
             return HARD
         if line_end == start:
             answer[A_END] = line_end + 2
             break
-        if name_end <= start:
+        if name_end == start or data[name_end] != 0x3A:
             return HARD
         value, value_end = name_end + 1, line_end
         while value < value_end and (data[value] == 0x20 or data[value] == 0x09):

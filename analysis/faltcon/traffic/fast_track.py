@@ -115,11 +115,22 @@ def rehash(table: Words, conn: Words, count: int) -> None:
     """Fill an empty table with the newest connection of each key."""
     mask = len(table) - 1
     for number in range(count):
-        row = conn[number]
-        slot = _hash(row[0], row[1], row[2], row[3], row[4]) & mask
+        slot = (
+            _hash(
+                conn[number, 0],
+                conn[number, 1],
+                conn[number, 2],
+                conn[number, 3],
+                conn[number, 4],
+            )
+            & mask
+        )
         while True:
             held = table[slot]
-            if held < 0 or (conn[held, KEY_0 : KEY_4 + 1] == row[KEY_0 : KEY_4 + 1]).all():
+            same = held >= 0
+            for i in range(KEY_0, KEY_4 + 1):
+                same = same and conn[held, i] == conn[number, i]
+            if held < 0 or same:
                 table[slot] = number
                 break
             slot = (slot + 1) & mask

@@ -15,6 +15,8 @@ from faltcon.traffic.tables import CLOSES, CONNECTIONS, ENDS, TRANSACTIONS
 from faltcon.traffic.tls import alpn_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.uint8]
@@ -28,29 +30,43 @@ def _optional(values: Words) -> pa.Array:
     return pa.array(values, mask=values == at.UNSET)
 
 
-def _chosen(words: tuple[str, ...], numbers: Words) -> pa.Array:
+def _chosen(words: Sequence[str], numbers: Words) -> pa.Array:
     """Words by their numbers, as a plain string column."""
     return pa.array(words, pa.string()).take(pa.array(numbers))
 
 
 def _addresses(high: Words, low: Words, version: Words) -> pa.Array:
     """Printed IP addresses; each different one is printed once."""
-    words = np.ascontiguousarray(np.stack([high, low, version], axis=1))
-    rows, places = np.unique(words.view("V24").ravel(), return_inverse=True)
+    _, places = np.unique(low, return_inverse=True)
+    for word in (high, version):
+        if len(word) and (word != word[0]).any():
+            _, more = np.unique(word, return_inverse=True)
+            _, places = np.unique(places * (len(word) + 1) + more, return_inverse=True)
+    # One row for each different address.
+    _, firsts = np.unique(places, return_index=True)
     mask = (1 << 64) - 1
     texts = []
-    for first, second, kind in rows.view(np.int64).reshape(-1, 3).tolist():
+    rows = np.stack([high[firsts], low[firsts], version[firsts]], axis=1)
+    for first, second, kind in rows.tolist():
         value = (first & mask) << 64 | second & mask
         address = ipaddress.IPv4Address(value) if kind == 4 else ipaddress.IPv6Address(value)
         texts.append(str(address))
     return pa.array(texts, pa.string()).take(pa.array(places))
 
 
-def _names(data: Bytes, places: Words, sizes: Words) -> list[bytes]:
-    out = [b""] * len(places)
-    for i in np.flatnonzero(sizes).tolist():
-        out[i] = data[places[i] : places[i] + sizes[i]].tobytes()
-    return out
+def _names(
+    data: Bytes, places: Words, sizes: Words, text: Callable[[bytes], str]
+) -> pa.Array | pa.ChunkedArray:
+    """The texts that stand at these places of the file; empty where the size is 0."""
+    found = np.flatnonzero(sizes)
+    texts = [
+        text(data[place : place + size].tobytes())
+        for place, size in zip(places[found].tolist(), sizes[found].tolist(), strict=True)
+    ]
+    # Each connection points at its text, those without one at the empty text in front.
+    numbers = np.zeros(len(sizes), dtype=np.int64)
+    numbers[found] = np.arange(1, len(found) + 1)
+    return _chosen(("", *texts), numbers)
 
 
 def connection_columns(data: Bytes, conn: Words, numbers: Words) -> pa.Table:
@@ -80,8 +96,6 @@ def connection_columns(data: Bytes, conn: Words, numbers: Words) -> pa.Table:
     ended = np.where(closed_by == at.UNSET, 0, 1 + (closed_by != client))
     on_http = (PORT_KINDS[ports[0]] | PORT_KINDS[ports[1]]) & ON_HTTP != 0
     tls = conn[:, at.PROTOCOL] == at.TLS
-    names = _names(data, conn[:, at.NAME_PLACE], conn[:, at.NAME_BYTES])
-    alpn = _names(data, conn[:, at.ALPN_PLACE], conn[:, at.ALPN_BYTES])
     zeros = np.zeros(len(conn), dtype=np.int64)
     columns = {
         "connection": numbers,
@@ -119,8 +133,18 @@ def connection_columns(data: Bytes, conn: Words, numbers: Words) -> pa.Table:
         "http2_streams": zeros,
         "tls": tls & (conn[:, at.TLS_CLIENT] != 0),
         "tls_on_http_port": tls & on_http,
-        "tls_server_name": [name.decode("ascii", "replace") for name in names],
-        "tls_alpn": [",".join(alpn_names(name)) for name in alpn],
+        "tls_server_name": _names(
+            data,
+            conn[:, at.NAME_PLACE],
+            conn[:, at.NAME_BYTES],
+            lambda name: name.decode("ascii", "replace"),
+        ),
+        "tls_alpn": _names(
+            data,
+            conn[:, at.ALPN_PLACE],
+            conn[:, at.ALPN_BYTES],
+            lambda names: ",".join(alpn_names(names)),
+        ),
     }
     arrays = [
         pa.array(columns[one.name]).cast(one.type, safe=False)
