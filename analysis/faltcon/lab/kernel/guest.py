@@ -25,13 +25,14 @@ __all__ = ["Guest", "command", "run"]
 class Guest:
     """How to boot: CPUs, memory, and what QEMU gets besides.
 
-    `icount` counts instructions exactly and needs one CPU; `extra` are further
+    `icount` counts instructions exactly and needs one CPU; `cpu` is QEMU's model; `extra` are further
     QEMU arguments; `append` further words of the kernel's command line.
     """
 
     cpus: int = 2
     memory_mib: int = 1024
     icount: bool = False
+    cpu: str = "max"
     timeout_s: float = 900.0
     extra: tuple[str, ...] = field(default=())
     append: tuple[str, ...] = field(default=())
@@ -49,7 +50,7 @@ def command(build: Build, initramfs: Path, guest: Guest) -> list[str]:
     words = ["console=ttyS0", "panic=-1", "quiet", "oops=panic", *guest.append]
     count = ["-icount", "shift=0,sleep=off"] if guest.icount else []
     return [
-        "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(guest.cpus), *count,
+        "qemu-system-x86_64", "-accel", "tcg", "-cpu", guest.cpu, "-smp", str(guest.cpus), *count,
         "-m", str(guest.memory_mib), "-nographic", "-nodefaults", "-serial", "stdio",
         "-no-reboot", "-device", "virtio-rng-pci",
         "-kernel", str(build.image), "-initrd", str(initramfs),
