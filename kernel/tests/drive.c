@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Load for the measurements: handshakes whose client holds its ACKs back, so that a given
- * number of them is open at the same time. Handmade packets, so the client costs the
- * guest little.
+ * number of them is open at the same time. The client is this program, at the far end of a
+ * tun device: no second stack takes part, and each SYNACK's skb is freed where a network
+ * card's driver would free it, when it has been sent. (A packet socket's would be a clone.)
  *
  *   drive LEVEL CONCURRENT ROUNDS PHASES
  *
@@ -72,7 +73,7 @@ int main(int argc, char **argv)
 	else if (level)
 		fail("this kernel has no FALTCON");
 	listener = listen_on("0.0.0.0", PORT, 1024);
-	raw = raw_open();
+	raw = raw_open_tun();
 	for (i = 0; i < WARM_UP; i++)
 		round_of(&raw, listener, concurrent);
 	mark();

@@ -42,6 +42,8 @@ enum side { SERVER, CLIENT };
 #define SERVER_IP "10.9.0.1"
 #define CLIENT_IP "10.9.0.2"
 #define RAW_IP "10.9.0.9"	/* nobody's: answered by the test alone */
+#define TUN_SERVER_IP "10.9.1.1"
+#define TUN_RAW_IP "10.9.1.9"
 void net_setup(void);
 void enter(enum side side);
 int new_netns(void);		/* enters it, lo up; returns its fd */
@@ -82,10 +84,12 @@ struct packet {
 
 struct raw {
 	int fd;
+	bool tun;		/* a tun device instead of the link's end */
 	uint8_t server_mac[6];
 };
 
 struct raw raw_open(void);
+struct raw raw_open_tun(void);
 void raw_send(struct raw *raw, int sport, int dport, uint8_t flags, uint32_t seq,
 	      uint32_t ack, const struct options *options, uint32_t tsval);
 /* Next TCP packet to this client port, or false after the time. */

@@ -5,8 +5,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
@@ -32,7 +34,7 @@ struct raw raw_open(void)
 {
 	struct sockaddr_ll address = { .sll_family = AF_PACKET,
 				       .sll_protocol = htons(ETH_P_IP) };
-	struct raw raw;
+	struct raw raw = {};
 	uint8_t mac[6];
 
 	mac_of("s0", raw.server_mac);
@@ -44,6 +46,19 @@ struct raw raw_open(void)
 		fail("packet socket");
 	enter(SERVER);
 	set_arp(RAW_IP, mac, "s0");
+	return raw;
+}
+
+struct raw raw_open_tun(void)
+{
+	struct raw raw = { .fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC), .tun = true };
+	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+
+	strcpy(request.ifr_name, "t0");
+	if (raw.fd < 0 || ioctl(raw.fd, TUNSETIFF, &request))
+		fail("cannot make a tun device");
+	set_address("t0", TUN_SERVER_IP);
+	link_up("t0");
 	return raw;
 }
 
@@ -132,8 +147,8 @@ void raw_send(struct raw *raw, int sport, int dport, uint8_t flags, uint32_t seq
 	ip[6] = 0x40;
 	ip[8] = 64;
 	ip[9] = 6;
-	inet_pton(AF_INET, RAW_IP, ip + 12);
-	inet_pton(AF_INET, SERVER_IP, ip + 16);
+	inet_pton(AF_INET, raw->tun ? TUN_RAW_IP : RAW_IP, ip + 12);
+	inet_pton(AF_INET, raw->tun ? TUN_SERVER_IP : SERVER_IP, ip + 16);
 	put16(ip + 10, fold(sum16(ip, header, 0)));
 	put16(tcp, sport);
 	put16(tcp + 2, dport);
@@ -143,6 +158,11 @@ void raw_send(struct raw *raw, int sport, int dport, uint8_t flags, uint32_t seq
 	tcp[13] = flags;
 	put16(tcp + 14, 65535);
 	put16(tcp + 16, tcp_sum(ip, header, length));
+	if (raw->tun) {
+		if (write(raw->fd, ip, length) != length)
+			fail("write to tun");
+		return;
+	}
 	enter(CLIENT);
 	address.sll_ifindex = if_nametoindex("c0");
 	enter(SERVER);
@@ -172,9 +192,13 @@ bool raw_receive(struct raw *raw, int sport, struct packet *packet, int timeout_
 
 		if (left <= 0 || poll(&ready, 1, left) <= 0)
 			return false;
-		packet->length = recvfrom(raw->fd, packet->bytes, sizeof(packet->bytes), 0,
-					  (struct sockaddr *)&from, &size);
-		if (packet->length < 40 || from.sll_pkttype == PACKET_OUTGOING ||
+		if (raw->tun)
+			packet->length = read(raw->fd, packet->bytes, sizeof(packet->bytes));
+		else
+			packet->length = recvfrom(raw->fd, packet->bytes, sizeof(packet->bytes),
+						  0, (struct sockaddr *)&from, &size);
+		if (packet->length < 40 || packet->bytes[0] >> 4 != 4 ||
+		    (!raw->tun && from.sll_pkttype == PACKET_OUTGOING) ||
 		    packet->bytes[9] != 6)
 			continue;
 		tcp = packet->bytes + (packet->bytes[0] & 15) * 4;

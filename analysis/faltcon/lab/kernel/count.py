@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -131,7 +132,7 @@ def count(
     if not any(line.startswith("drive: done") for line in lines) or not out.exists():
         raise ToolFailedError(["drive"], 1, f"the load did not end well; see {log}")
     marks = parse(out, buckets.names)
-    phases = [after.since(before) for before, after in zip(marks, marks[1:], strict=False)]
+    phases = [after.since(before) for before, after in itertools.pairwise(marks)]
     phases = phases[: load.phases]
     for phase in phases:
         if abs(phase.windows - load.connections) > LOST_SHARE * load.connections:

@@ -25,8 +25,9 @@ __all__ = ["Guest", "command", "run"]
 class Guest:
     """How to boot: CPUs, memory, and what QEMU gets besides.
 
-    `icount` counts instructions exactly and needs one CPU; `cpu` is QEMU's model; `extra` are further
-    QEMU arguments; `append` further words of the kernel's command line.
+    `icount` counts instructions exactly and needs one CPU; `cpu` is QEMU's model;
+    `extra` are further QEMU arguments; `append` further words of the kernel's
+    command line.
     """
 
     cpus: int = 2
