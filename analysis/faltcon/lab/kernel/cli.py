@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from faltcon.errors import CheckFailedError
+from faltcon.errors import CheckFailedError, UsageError
 from faltcon.lab.kernel.base import load
 from faltcon.lab.kernel.build import Arch, Build, Config, Variant
 from faltcon.lab.kernel.steps import Steps
 
 __all__ = ["app"]
+
+
+class Target(StrEnum):
+    """What the arms run on, and so what is counted."""
+
+    QEMU_ICOUNT = "qemu-icount"
+    UM = "um"
+
 
 app = typer.Typer(no_args_is_help=True, help="Build, boot, test and measure kernels.")
 
@@ -93,3 +103,36 @@ def run_tests(
     typer.echo(report.summary())
     if not report.good:
         raise CheckFailedError(f"the tests did not all pass on {what.name}")
+
+
+@app.command(
+    epilog="Examples:  faltcon lab kernel measure --base 6.1 --target qemu-icount --json   |   "
+    "faltcon lab kernel measure --layouts 3 --connections 400",
+)
+def measure(
+    *,
+    base: BaseOption = None,
+    target: Annotated[Target, typer.Option("--target", help="Instructions or cycles.")] = (
+        Target.QEMU_ICOUNT
+    ),
+    config: ConfigOption = Config.MINIMAL,
+    layouts: Annotated[int, typer.Option(min=1, help="Boots an arm.")] = 10,
+    connections: Annotated[int, typer.Option(min=50, help="Connections a boot.")] = 800,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, no table.")] = False,
+) -> None:
+    """Compare the levels with the stock kernel: instructions from SYN to SYNACK, by part."""
+    from faltcon.lab.kernel import measure as work  # noqa: PLC0415  keeps --help fast
+
+    if target is Target.UM:
+        raise UsageError("cycles on user-mode Linux are not measured yet; use qemu-icount")
+    what = Build(load(base), Variant.FALTCON, Arch.X86_64, config)
+    found = work.measure(what, Steps(what.folder / "logs"), layouts, connections)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(f"{'':8}" + "".join(f"{name:>15}" for name in work.FIGURES))
+    for arm in (one.name for one in work.ARMS):
+        figures = found[arm]
+        line = "".join(f"{figures[name]['median']:15.0f}" for name in work.FIGURES)
+        change = found["relative"].get(arm, {}).get("total", {}).get("median")
+        typer.echo(f"{arm:8}{line}" + ("" if change is None else f"  {change:+.1%}"))

@@ -96,7 +96,7 @@ def parse(file: Path, names: tuple[str, ...]) -> list[Sums]:
 
 
 def count(
-    build: Build, load: Load, buckets: Buckets, steps: Steps, append: tuple[str, ...] = ()
+    build: Build, load: Load, buckets: Buckets, steps: Steps, memory_mib: int = 1024
 ) -> list[Sums]:
     """Boot, load, count: the sums of each phase.
 
@@ -125,7 +125,7 @@ def count(
         icount=True,
         cpu=buckets.cpu,
         extra=("-plugin", f"{plugin},list={names},out={out},trigger={trigger:x}"),
-        append=append,
+        memory_mib=memory_mib,
     )
     log = folder / f"{build.name}-level{load.level}.console"
     lines = run(build, archive, guest, log)
