@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-    from faltcon.lab.bottleneck import Case
+    from faltcon.lab.cases import Case
     from faltcon.lab.progress import Progress
     from faltcon.lab.scenarios import Scenario
 
@@ -77,18 +77,21 @@ def bottleneck(
     What is recorded already is left alone, so an interrupted command goes on where
     it stopped.
     """
-    from faltcon.lab import bottleneck as lab  # noqa: PLC0415
-    from faltcon.lab.interrupts import guarded  # noqa: PLC0415
-    from faltcon.lab.progress import Progress  # noqa: PLC0415
+    from faltcon.lab import bottleneck as lab
+    from faltcon.lab import cases as kinds
+    from faltcon.lab.interrupts import guarded
+    from faltcon.lab.progress import Progress
 
     variants = variant or ["napi"]
     for name in variants:
-        if name not in lab.VARIANTS:
-            raise UsageError(f"no variant {name!r}; there are {', '.join(lab.VARIANTS)}")
+        if name not in kinds.VARIANTS:
+            raise UsageError(f"no variant {name!r}; there are {', '.join(kinds.VARIANTS)}")
     if wanted_set is None:
-        cases = lab.plan(variants, response_bytes or [64], repetitions, seed)
+        cases = kinds.plan(variants, response_bytes or [64], repetitions, seed)
+    elif variant or response_bytes:
+        raise UsageError("--set names variants and sizes itself; leave --variant and the sizes out")
     elif wanted_set == "book":
-        cases = lab.shuffled(lab.BOOK_SET, seed)
+        cases = kinds.shuffled(kinds.BOOK_SET, seed)
     else:
         raise UsageError(f"no set {wanted_set!r}; there is `book`")
     settings = lab.Settings(
@@ -142,9 +145,9 @@ def traffic(
     Clients are ab, wrk, curl and headless Chromium on a local site. What is
     recorded already is left alone.
     """
-    from faltcon.lab import traffic as lab  # noqa: PLC0415
-    from faltcon.lab.interrupts import guarded  # noqa: PLC0415
-    from faltcon.lab.progress import Progress  # noqa: PLC0415
+    from faltcon.lab import traffic as lab
+    from faltcon.lab.interrupts import guarded
+    from faltcon.lab.progress import Progress
 
     scenarios = lab.select(scenario)
     settings = lab.Settings(seed=seed, server_cpu=server_cpu, client_cpu=client_cpu)
@@ -168,7 +171,7 @@ def traffic(
 
 def _retry(once: Callable[[], Path], attempts: int, progress: Progress) -> Path:
     """Record; again where other programs disturbed it, but not for ever."""
-    from faltcon.lab.bottleneck import DisturbedRunError  # noqa: PLC0415
+    from faltcon.lab.bottleneck import DisturbedRunError
 
     for _ in range(attempts - 1):
         try:
@@ -180,7 +183,7 @@ def _retry(once: Callable[[], Path], attempts: int, progress: Progress) -> Path:
 
 def _sweep(root: Path, experiment: str) -> None:
     """Remove what a recorder that was killed outright could not."""
-    from faltcon.lab import netns, run_folder, scratch  # noqa: PLC0415
+    from faltcon.lab import netns, run_folder, scratch
 
     scratch.sweep()
     netns.sweep()
