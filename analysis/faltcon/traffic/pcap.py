@@ -10,17 +10,13 @@ be trusted, because a record's place follows from the lengths before it.
 
 from __future__ import annotations
 
-import gzip
 import struct
 import sys
-import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import zstandard
-
 from faltcon.errors import EmptyInputError, FormatError, TruncatedInputError
-from faltcon.files import open_binary, reading
+from faltcon.files import DAMAGE, open_binary, reading
 from faltcon.traffic.pcapng import NS, PCAPNG_MAGIC, Blocks, Packet
 
 if TYPE_CHECKING:
@@ -98,7 +94,7 @@ class Capture:
                     break
                 parts.append(part)
                 left -= len(part)
-        except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError):
+        except (EOFError, *DAMAGE):
             # The compressed stream stops or breaks here; what came before is good.
             self.truncated = True
         data = b"".join(parts)
