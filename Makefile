@@ -9,7 +9,7 @@ export MAKEFLAGS += --no-print-directory
 UV_RUN := uv run --frozen
 STAMPS := build/stamps
 
-.PHONY: help setup book book-now test test-now environment readme-figure lint clean
+.PHONY: help setup book book-now test test-now environment readme-figure test-kernel test-kernel-full lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,14 @@ environment: $(STAMPS)/python ## Write environment.yml (for conda users) from py
 
 readme-figure: $(STAMPS)/python ## Draw the README's picture from the recordings
 	$(UV_RUN) tools/make-readme-figure
+
+test-kernel: $(STAMPS)/python $(STAMPS)/debian-kernel ## Build, boot and test a kernel with the series (QEMU)
+	$(UV_RUN) faltcon lab kernel test --base 6.1
+
+test-kernel-full: test-kernel ## The same with the sanitizers, on 2 and 8 virtual CPUs
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 2
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 8
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kcsan --cpus 8
 
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
