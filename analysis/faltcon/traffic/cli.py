@@ -151,6 +151,26 @@ def repeats(
     _leave(_print(answers, as_json, render.repeats_table))
 
 
+@app.command(epilog="Example:  faltcon traffic report trace.pcap -o report.html")
+def report(
+    file: Annotated[str, typer.Argument(help="A capture.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
+    engine: Engine = EngineOption.COMPILED,
+) -> None:
+    """Write one self-contained HTML page: totals, f-pairs, and what FALTCON could serve.
+
+    It holds no address and no payload.
+    """
+    from faltcon.files import write_text
+    from faltcon.traffic import render
+    from faltcon.traffic.engines import engine_of
+    from faltcon.traffic.report import page
+
+    with render.progress(file) as progress:
+        mined = engine_of(engine.value)(file, progress=progress)
+    write_text(output, page(Path(file).name, mined))
+
+
 def _answers(
     files: list[str],
     engine: EngineOption,
