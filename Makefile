@@ -9,7 +9,7 @@ export MAKEFLAGS += --no-print-directory
 UV_RUN := uv run --frozen
 STAMPS := build/stamps
 
-.PHONY: help setup book book-now test test-now environment readme-figure test-kernel test-kernel-full lint clean
+.PHONY: help setup book book-now test test-now environment readme-figure test-kernel test-kernel-full bench-traffic lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ test-kernel-full: test-kernel ## The same with the sanitizers, on 2 and 8 virtua
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 2
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 8
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kcsan --cpus 8
+
+bench-traffic: $(STAMPS)/python ## Measure the traffic engine against its peers (root; about 20 minutes)
+	tools/setup-debian test bench
+	$(UV_RUN) python tools/bench_traffic.py
 
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

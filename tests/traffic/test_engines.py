@@ -147,3 +147,18 @@ def test_engines_by_name():
     assert {engine_of(name) for name in ENGINES} == {compiled.mine, mining.mine}
     with pytest.raises(UsageError, match="engine"):
         engine_of("fast")
+
+
+@pytest.mark.parametrize("snap_bytes", [54, 58, 66, 70])
+def test_headers_whose_options_the_capture_cut(tmp_path, craft, snap_bytes):
+    frames = []
+    for number, (flags, payload) in enumerate([(2, b""), (16, GET), (24, b"x" * 50), (17, b"")]):
+        head = bytearray(craft.tcp(40000, 80, 7 + 100 * bool(number), 0, flags))
+        head[12] = 8 << 4
+        segment = bytes(head) + bytes(12) + payload
+        datagram = craft.ipv4(craft.client, craft.server, segment)
+        frames.append((craft.start_ns + number, craft.ethernet(datagram)))
+    file = tmp_path / "x.pcap"
+    file.write_bytes(craft.pcap(frames, cut_to=snap_bytes))
+    assert_equal(file)
+    assert compiled.mine(file).tcp_packets == 4

@@ -425,7 +425,7 @@ def _parse(
     if body + 20 > end:
         return -1
     size = (data[body + 12] >> 4) * 4
-    if size < 20 or body + size > end:
+    if size < 20:
         return -1
     sport, dport = _u16(data, body), _u16(data, body + 2)
     shi, slo = np.int64(0), np.int64(_u32(data, place + 12))
@@ -445,7 +445,8 @@ def _parse(
     out[o, OUT_FLAGS] = data[body + 13] & 0x3F
     out[o, OUT_WINDOW] = _u16(data, body + 14)
     out[o, OUT_PLACE] = body + size
-    out[o, OUT_BYTES] = end - body - size
+    # A snap length may cut the header's options too.
+    out[o, OUT_BYTES] = max(end - body - size, 0)
     out[o, OUT_WIRE] = max(wire - size, 0)
     return 1
 

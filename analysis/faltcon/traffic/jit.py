@@ -9,10 +9,8 @@ import numba
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["compiled", "inlined"]
+__all__ = ["compiled"]
 
 F = TypeVar("F")
 
 compiled = cast("Callable[[F], F]", numba.njit(cache=True, nogil=True))
-# For small helpers on the path of every packet: copied into the caller before optimisation.
-inlined = cast("Callable[[F], F]", numba.njit(cache=True, nogil=True, inline="always"))
