@@ -39,5 +39,8 @@ lint: $(STAMPS)/python ## Check style and types (ruff, mypy --strict)
 test: $(STAMPS)/python $(STAMPS)/debian-test lint ## Run the tests
 	$(UV_RUN) pytest
 
+bench-perf: $(STAMPS)/python $(STAMPS)/debian-test ## Measure the perf engine against its peers (root; STACKCOLLAPSE=path adds FlameGraph's)
+	$(UV_RUN) python tools/bench_perf.py $(if $(STACKCOLLAPSE),--stackcollapse $(STACKCOLLAPSE))
+
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
