@@ -9,7 +9,7 @@ export MAKEFLAGS += --no-print-directory
 UV_RUN := uv run --frozen
 STAMPS := build/stamps
 
-.PHONY: help setup book test lint clean
+.PHONY: help setup book book-now test test-now environment readme-figure bench-perf lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,13 +31,28 @@ $(STAMPS)/node: book/package.json book/package-lock.json $(STAMPS)/debian-book
 	cd book && npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+book: ## Set up and build the book into book/_build/html
+	@tools/timed 'make book' $(MAKE) book-now
+
+book-now: $(STAMPS)/python $(STAMPS)/node
+	$(UV_RUN) tools/build-book
+
 lint: $(STAMPS)/python ## Check style and types (ruff, mypy --strict)
 	$(UV_RUN) ruff check .
 	$(UV_RUN) ruff format --check .
 	$(UV_RUN) mypy
 
-test: $(STAMPS)/python $(STAMPS)/debian-test lint ## Run the tests
+test: ## Set up, check style and types, bring the book up to date and run the tests
+	@tools/timed 'make test' $(MAKE) test-now
+
+test-now: $(STAMPS)/python $(STAMPS)/debian-test lint book-now
 	$(UV_RUN) pytest
+
+environment: $(STAMPS)/python ## Write environment.yml (for conda users) from pyproject.toml and uv.lock
+	$(UV_RUN) tools/make-environment
+
+readme-figure: $(STAMPS)/python ## Draw the README's picture from the recordings
+	$(UV_RUN) tools/make-readme-figure
 
 bench-perf: $(STAMPS)/python $(STAMPS)/debian-test ## Measure the perf engine against its peers (root; STACKCOLLAPSE=path adds FlameGraph's)
 	$(UV_RUN) python tools/bench_perf.py $(if $(STACKCOLLAPSE),--stackcollapse $(STACKCOLLAPSE))
