@@ -9,7 +9,8 @@ export MAKEFLAGS += --no-print-directory
 UV_RUN := uv run --frozen
 STAMPS := build/stamps
 
-.PHONY: help setup book book-now test test-now environment readme-figure test-kernel test-kernel-full bench-traffic lint clean
+# Every target with a description, and the two that only those call.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' $(MAKEFILE_LIST)) book-now test-now
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +66,9 @@ test-kernel-full: test-kernel ## The same with the sanitizers, on 2 and 8 virtua
 bench-traffic: $(STAMPS)/python ## Measure the traffic engine against its peers (root; about 20 minutes)
 	tools/setup-debian test bench
 	$(UV_RUN) python tools/bench_traffic.py
+
+bench-perf: $(STAMPS)/python $(STAMPS)/debian-test ## Measure the perf engine against its peers (root; STACKCOLLAPSE=path adds FlameGraph's)
+	$(UV_RUN) python tools/bench_perf.py $(if $(STACKCOLLAPSE),--stackcollapse $(STACKCOLLAPSE))
 
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -224,6 +224,49 @@ def flame(
     write_bytes(output, _converted(file, Form.d3, event, kallsyms))
 
 
+@app.command(
+    epilog="Examples:  faltcon perf explain tcp_ack   |   "
+    "faltcon perf explain tcp_ack out.perf --variant ack-as-data"
+)
+def explain(
+    symbol: Annotated[str, typer.Argument(help="A kernel function.")],
+    file: Annotated[
+        str | None, typer.Argument(help="A profile: shows what became of its stacks.")
+    ] = None,
+    rules: RulesFile = None,
+    variant: Variant = "innermost",
+    kallsyms: Symbols = None,
+) -> None:
+    """Which rules name a function and why, and in a profile which of them decided."""
+    from faltcon.perf.classify import Classifier
+    from faltcon.perf.explain import account_of, rules_naming
+    from faltcon.perf.rules import load
+    from faltcon.perf.sources import read_profile
+
+    ruleset = load(rules).variant(variant)
+    named = rules_naming(ruleset, symbol)
+    for rule in named:
+        typer.echo(f"{rule.section} {rule.number}: {rule.answer}. {rule.why}")
+        for word, names in (("under", rule.under), ("not under", rule.not_under)):
+            if names:
+                typer.echo(f"    only {word} {', '.join(names)}")
+    if not named:
+        typer.echo(f"no rule names {symbol}: its time belongs to the function that called it")
+    if file is None:
+        return
+    profile = read_profile(file, symbols=kallsyms)
+    account = account_of(profile.tallies, symbol, Classifier(ruleset))
+    whole = sum(tally.weight for tally in profile.tallies)
+    typer.echo(f"{file}: in {100 * account.weight / whole:.2f} % of the weight")
+    for found, weight in account.classes.most_common():
+        share = 100 * weight / account.weight
+        typer.echo(f"  {share:5.1f} %  {found.direction}, {found.layer}, phase {found.phase}")
+    for section, decided in account.deciding.items():
+        for (label, name), weight in decided.most_common(5):
+            share = 100 * weight / account.weight
+            typer.echo(f"  {share:5.1f} %  {section} by rule {label} at {name}")
+
+
 def _break_down(file: str, classifier: Any, event: str | None, kallsyms: Path | None) -> Breakdown:
     from faltcon.perf.breakdown import break_down
     from faltcon.perf.sources import read_profile

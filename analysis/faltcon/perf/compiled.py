@@ -26,12 +26,14 @@ __all__ = [
     "count_records",
     "enter_addresses",
     "enter_all",
+    "gather",
     "grown_i32",
     "grown_i64",
     "index_records",
     "intern_chains",
     "intern_stack",
     "reentered",
+    "u64",
 ]
 
 MOST_FRAMES = 2048
@@ -51,23 +53,49 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @compiled
 def _u16(data: NDArray[np.uint8], at: int) -> Any:
-    return data[at] | data[at + 1] << 8
+    return data[at] | np.uint16(data[at + 1]) << 8
 
 
 @compiled
 def _u32(data: NDArray[np.uint8], at: int) -> Any:
+    place = np.uint64(at)
     value = np.uint32(0)
-    for byte in range(4):
-        value |= np.uint32(data[at + byte]) << np.uint32(8 * byte)
+    for byte in range(np.uint64(4)):
+        value |= np.uint32(data[place + byte]) << np.uint32(8 * byte)
     return value
 
 
 @compiled
-def _u64(data: NDArray[np.uint8], at: int) -> Any:
-    value = np.uint64(0)
-    for byte in range(8):
-        value |= np.uint64(data[at + byte]) << np.uint64(8 * byte)
-    return value
+def u64(data: NDArray[np.uint8], at: int) -> Any:
+    """The little-endian number of eight bytes.
+
+    The index is unsigned: only then does the compiler make one load of it.
+    """
+    place = np.uint64(at)
+    return (
+        np.uint64(data[place])
+        | np.uint64(data[place + np.uint64(1)]) << np.uint64(8)
+        | np.uint64(data[place + np.uint64(2)]) << np.uint64(16)
+        | np.uint64(data[place + np.uint64(3)]) << np.uint64(24)
+        | np.uint64(data[place + np.uint64(4)]) << np.uint64(32)
+        | np.uint64(data[place + np.uint64(5)]) << np.uint64(40)
+        | np.uint64(data[place + np.uint64(6)]) << np.uint64(48)
+        | np.uint64(data[place + np.uint64(7)]) << np.uint64(56)
+    )
+
+
+@compiled
+def gather(data: NDArray[np.uint8], places: NDArray[np.int64], size: int) -> Any:
+    """The little-endian numbers of 2, 4 (signed) or 8 bytes at these places."""
+    found = np.empty(len(places), np.int64)
+    for number in range(len(places)):
+        if size == 2:
+            found[number] = np.int64(_u16(data, places[number]))
+        elif size == 4:
+            found[number] = np.int64(np.int32(_u32(data, places[number])))
+        else:
+            found[number] = np.int64(u64(data, places[number]))
+    return found
 
 
 @compiled
@@ -76,7 +104,7 @@ def _beyond(data: NDArray[np.uint8], kind: int, at: int, size: int) -> Any:
     if kind == 66 and size >= 12:
         return (np.int64(_u32(data, at + 8)) + 7) & ~7
     if kind == 71 and size >= 16:
-        return np.int64(_u64(data, at + 8))
+        return np.int64(u64(data, at + 8))
     return 0
 
 
@@ -113,9 +141,9 @@ def index_records(
         times[number] = 0
         if kind == 9:
             if sample_time >= 0 and size >= 16 + sample_time:
-                times[number] = _u64(data, at + 8 + sample_time)
+                times[number] = u64(data, at + 8 + sample_time)
         elif kind < 64 and tail_time > 0 and size >= 8 + tail_time:
-            times[number] = _u64(data, at + size - tail_time)
+            times[number] = u64(data, at + size - tail_time)
         at += size + _beyond(data, kind, at, size)
 
 
@@ -134,13 +162,13 @@ def _chain(
     if group > 0:
         if size < 16 + group_at:
             return body, -1
-        counters = _u64(data, body + group_at)
+        counters = u64(data, body + group_at)
         if counters > np.uint64(size):
             return body, -1
         place += 8 * group * np.int64(counters)
     if size < 16 + place:
         return body, -1
-    count = _u64(data, body + place)
+    count = u64(data, body + place)
     if count > np.uint64(size) or 16 + place + 8 * np.int64(count) > size:
         return body, -1
     return body + place + 8, np.int64(count)
@@ -170,7 +198,7 @@ def collect_addresses(
             return number, used
         kernel = data[places[number] + 4] & 7 == 1
         for step in range(count):
-            address = _u64(data, begin + 8 * step)
+            address = u64(data, begin + 8 * step)
             if address >= _CONTEXT_MAX:
                 if address == _CONTEXT_KERNEL:
                     kernel = True
@@ -344,7 +372,7 @@ def intern_chains(
         kernel = data[places[number] + 4] & 7 == 1
         depth = 0
         for step in range(count):
-            address = _u64(data, begin + 8 * step)
+            address = u64(data, begin + 8 * step)
             if address >= _CONTEXT_MAX:
                 if address == _CONTEXT_KERNEL:
                     kernel = True

@@ -19,7 +19,8 @@ from faltcon.perf.datareader import CUT_SAMPLES, LOST, UNKNOWN_EVENT
 from faltcon.perf.kernelsyms import find_kallsyms
 from faltcon.perf.perfdata import DAMAGED_RECORD, PerfData
 from faltcon.perf.replay import FORK, SAMPLE, Mapping, Replay, Resolver
-from faltcon.perf.tally import Profile, StackPool, Tally, grouped, plain_frame
+from faltcon.perf.stackpool import StackPool
+from faltcon.perf.tally import Profile, Tally, grouped, plain_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,14 +115,6 @@ def _read(
     return Profile(recording.file, tallies, skipped, replay.throttled)
 
 
-def _column(data: NDArray[np.uint8], places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """The little-endian numbers of 4 or 8 bytes at these places."""
-    found = np.zeros(len(places), np.int64)
-    for byte in range(size):
-        found |= data[places + byte].astype(np.int64) << (8 * byte)
-    return found
-
-
 def _samples(  # noqa: PLR0917
     recording: PerfData,
     data: NDArray[np.uint8],
@@ -135,13 +128,13 @@ def _samples(  # noqa: PLR0917
     places, ranks = places[chosen], ranks[chosen]
     fields = (layout.identifier, layout.tid, layout.time, layout.cpu, layout.period)
     needed = 16 + max(fields)
-    whole = _column(data, places + 6, 2) >= needed
+    whole = compiled.gather(data, places + 6, 2) >= needed
     if not whole.all():
         skipped[CUT_SAMPLES] += int((~whole).sum())
         places, ranks = places[whole], ranks[whole]
     events = np.zeros(len(places), np.int64)
     if len(recording.events) > 1 and layout.identifier >= 0:
-        ids = _column(data, places + 8 + layout.identifier, 8)
+        ids = compiled.gather(data, places + 8 + layout.identifier, 8)
         events[:] = _NO_ROW
         for number, event in enumerate(recording.events):
             events[np.isin(ids, np.array(event.ids, np.int64))] = number
@@ -152,11 +145,11 @@ def _samples(  # noqa: PLR0917
     none = np.zeros(len(places), np.int64)
     pids = tids = none
     if layout.tid >= 0:
-        pids = _column(data, places + 8 + layout.tid, 4).astype(np.int32).astype(np.int64)
-        tids = _column(data, places + 12 + layout.tid, 4).astype(np.int32).astype(np.int64)
+        pids = compiled.gather(data, places + 8 + layout.tid, 4)
+        tids = compiled.gather(data, places + 12 + layout.tid, 4)
     weights = none + 1
     if layout.period >= 0:
-        weights = np.maximum(_column(data, places + 8 + layout.period, 8), 1)
+        weights = np.maximum(compiled.gather(data, places + 8 + layout.period, 8), 1)
     return _Samples(places, ranks, pids, tids, events, weights)
 
 

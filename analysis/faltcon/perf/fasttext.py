@@ -16,7 +16,7 @@ import numpy as np
 from faltcon.files import open_binary, reading
 from faltcon.perf import scanner, script
 from faltcon.perf.grammar import parse_frame, parse_header
-from faltcon.perf.tally import Profile, Tally, grouped, plain_frame
+from faltcon.perf.tally import Profile, Tally, grouped, plain_frame, tally_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def read_script(
         head = stream.read(3)
     if head.startswith(_UTF16_MARKS):
         reader = script.ScriptReader(file, keep_unclosed=keep_unclosed)
-        tallies = [_tally(sample, addresses=addresses) for sample in reader]
+        tallies = [tally_of(sample, addresses=addresses) for sample in reader]
         return Profile(str(file), tallies, reader.skipped, unclosed=reader.unclosed)
     with tempfile.TemporaryFile() as spool:
         handle, damage = _mapped(path, file, spool)
@@ -238,11 +238,3 @@ def _text(data: NDArray[np.uint8], begin: int, end: int) -> str:
 def _identity(head: Sample, *, threads: bool) -> tuple[str, int | None, int, str | None, bool]:
     pid, tid = (head.pid, head.tid) if threads else (head.pid, 0)
     return head.comm, pid, tid, head.event, head.with_period
-
-
-def _tally(sample: Sample, *, addresses: bool) -> Tally:
-    frames = tuple(plain_frame(frame, addresses=addresses) for frame in sample.frames)
-    return Tally(
-        sample.comm, sample.pid, sample.tid, sample.event, frames, 1, sample.weight,
-        sample.with_period,
-    )  # fmt: skip

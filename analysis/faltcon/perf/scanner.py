@@ -1,4 +1,4 @@
-# ruff: noqa: C901, PLR0911, PLR0912, PLR0915, PLR0917, SIM109, SIM110  compiled loops call little
+# ruff: noqa: C901, PLR0911, PLR0912, PLR0915, PLR0917, SIM109  compiled loops call little
 # mypy: disable-error-code="used-before-def, assignment, arg-type"
 """`perf script` text, scanned by compiled loops.
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from faltcon.perf.compiled import compiled, grown_i32, grown_i64, intern_stack, reentered
+from faltcon.perf.compiled import compiled, grown_i32, grown_i64, intern_stack, reentered, u64
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,8 +32,15 @@ _COLON, _SLASH, _DOT, _OPEN, _CLOSE = 58, 47, 46, 91, 93
 @compiled
 def _line_end(data: NDArray[np.uint8], at: int) -> Any:
     """Where the line ends: its newline, or the end of the data."""
-    end = at
-    while end < len(data) and data[end] != _NEWLINE:
+    end = np.int64(at)
+    size = len(data)
+    # Eight bytes at a time: a byte that is a newline becomes zero, and a zero byte borrows.
+    while end + 8 <= size:
+        word = u64(data, end) ^ np.uint64(0x0A0A0A0A0A0A0A0A)
+        if (word - np.uint64(0x0101010101010101)) & ~word & np.uint64(0x8080808080808080):
+            break
+        end += 8
+    while end < size and data[np.uint64(end)] != _NEWLINE:
         end += 1
     return end
 
@@ -138,25 +145,28 @@ def _fast_header(data: NDArray[np.uint8], begin: int, end: int, fields: NDArray[
 
 @compiled
 def _hash(data: NDArray[np.uint8], begin: int, end: int, hashed: np.uint64) -> Any:
-    at = begin
+    at = np.int64(begin)
     while at + 8 <= end:
-        word = np.uint64(0)
-        for byte in range(8):
-            word |= np.uint64(data[at + byte]) << np.uint64(8 * byte)
-        hashed = (hashed ^ word) * _MIX
+        hashed = (hashed ^ u64(data, at)) * _MIX
         hashed ^= hashed >> np.uint64(32)
         at += 8
     while at < end:
-        hashed = (hashed ^ np.uint64(data[at])) * _MIX
+        hashed = (hashed ^ np.uint64(data[np.uint64(at)])) * _MIX
         at += 1
     return hashed ^ (hashed >> np.uint64(29))
 
 
 @compiled
 def _same(data: NDArray[np.uint8], one: int, other: int, length: int) -> Any:
-    for step in range(length):
-        if data[one + step] != data[other + step]:
+    step = np.int64(0)
+    while step + 8 <= length:
+        if u64(data, one + step) != u64(data, other + step):
             return False
+        step += 8
+    while step < length:
+        if data[np.uint64(one + step)] != data[np.uint64(other + step)]:
+            return False
+        step += 1
     return True
 
 

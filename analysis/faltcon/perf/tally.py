@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from faltcon.perf.compiled import enter_all
 from faltcon.perf.samples import UNKNOWN, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-__all__ = ["Profile", "StackPool", "Tally", "grouped", "plain_frame"]
+    from faltcon.perf.samples import Sample
+
+__all__ = ["Profile", "Tally", "grouped", "plain_frame", "tally_of"]
 
 _KERNEL_ADDRESSES = 1 << 63
 
@@ -66,27 +64,13 @@ def plain_frame(frame: Frame, *, addresses: bool) -> Frame:
     return frame._replace(address=frame.address & _KERNEL_ADDRESSES, offset=None)
 
 
-class StackPool:
-    """Stacks as runs of frame numbers, each distinct one kept once (for the compiled loops)."""
-
-    def __init__(self) -> None:
-        self.table: NDArray[np.int32] = np.full(1 << 14, -1, np.int32)
-        self.pool: NDArray[np.int32] = np.empty(1 << 16, np.int32)
-        self.begins: NDArray[np.int64] = np.zeros(1 << 13, np.int64)
-        self.known = 0
-
-    def grow(self) -> None:
-        """Make room for as much again."""
-        self.pool = np.concatenate([self.pool, np.empty_like(self.pool)])
-        self.begins = np.concatenate([self.begins, np.empty_like(self.begins)])
-        self.table = np.full(2 * len(self.table), -1, np.int32)
-        enter_all(self.table, self.pool, self.begins, self.known)
-
-    def stacks(self) -> Iterator[list[int]]:
-        """The frame numbers of each stack, in the order of the stacks' numbers."""
-        pool, begins = self.pool.tolist(), self.begins[: self.known + 1].tolist()
-        for begin, end in pairwise(begins):
-            yield pool[begin:end]
+def tally_of(sample: Sample, *, addresses: bool) -> Tally:
+    """A tally of one sample."""
+    frames = tuple(plain_frame(frame, addresses=addresses) for frame in sample.frames)
+    return Tally(
+        sample.comm, sample.pid, sample.tid, sample.event, frames, 1, sample.weight,
+        sample.with_period,
+    )  # fmt: skip
 
 
 def grouped(
