@@ -19,6 +19,10 @@ def samples(least: int = 2, most: int = 12) -> st.SearchStrategy[list[float]]:
     return st.lists(VALUES, min_size=least, max_size=most)
 
 
+# Powers of two scale exactly: other factors would break ties by rounding, and with them BCa.
+FACTORS = st.sampled_from([0.25, 0.5, 2.0, 8.0])
+
+
 def varying(sample: list[float]) -> bool:
     return float(np.ptp(sample)) > 1e-6 * max(sample)
 
@@ -41,7 +45,7 @@ def test_the_interval_is_ordered_and_within_the_data(sample: list[float]) -> Non
     assert min(sample) <= found.low <= found.high <= max(sample)
 
 
-@given(samples(3), st.floats(0.5, 8))
+@given(samples(3), FACTORS)
 @settings(max_examples=30)
 def test_the_interval_scales_with_the_unit(sample: list[float], factor: float) -> None:
     plain = stats.median_interval(sample)
@@ -144,7 +148,7 @@ def test_variation_of_known_values() -> None:
 # Differences
 
 
-@given(samples(3, 8), samples(3, 8), st.floats(0.5, 8))
+@given(samples(3, 8), samples(3, 8), FACTORS)
 @settings(max_examples=25)
 def test_a_relative_change_does_not_know_the_unit(
     before: list[float], after: list[float], factor: float

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -83,8 +84,15 @@ def test_a_bottleneck_recording_is_whole(tmp_path: Path, variant: str) -> None:
         assert {line.partition("[")[2][:3] for line in headers} == {"001"}
         assert "napi/srv-" in text
         assert facts["parameters"]["cpus"] == "1"
+    # The same profile in perf's own form, from which perf prints the same text.
+    profile = tmp_path / "perf.data"
     with open_binary(folder / "perf.data.zst") as stream:
-        assert stream.read(8) == b"PERFILE2"
+        profile.write_bytes(stream.read())
+    printed = subprocess.run(
+        ["perf", "script", "-i", str(profile)], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout == text
+    assert sys.executable.encode() not in profile.read_bytes()
     # The timing: seconds a connection, of the connections that the profile is of.
     suite = json.loads((folder / "pyperf.json").read_text())
     metadata = suite["metadata"]
@@ -117,7 +125,7 @@ def test_what_is_recorded_is_left_alone_unless_forced(tmp_path: Path) -> None:
     assert provenance.verify(tmp_path)[1] == []
 
 
-MOMENTS = random.Random(20210824).choices(range(100, 9000), k=6)
+MOMENTS = random.Random(20210824).choices(range(100, 9000), k=4)
 
 
 @pytest.mark.parametrize("moment_ms", MOMENTS)
@@ -128,7 +136,7 @@ def test_a_bottleneck_recording_that_is_stopped_leaves_nothing(
     interrupt(["bottleneck", "--repetitions", "3", "--seconds", "3"], tmp_path, moment_ms, number)
 
 
-@pytest.mark.parametrize("moment_ms", MOMENTS[:3])
+@pytest.mark.parametrize("moment_ms", MOMENTS[:2])
 def test_a_traffic_recording_that_is_stopped_leaves_nothing(tmp_path: Path, moment_ms: int) -> None:
     words = ["traffic", "--scenario", "h2tls-chromium", "--scenario", "h1close-clients"]
     interrupt(words, tmp_path, moment_ms, signal.SIGTERM)
@@ -173,8 +181,6 @@ def test_what_a_recorder_that_was_killed_outright_leaves_the_next_one_removes(
 
 
 def test_a_port_in_use_is_said_in_one_line_and_nothing_is_left(tmp_path: Path) -> None:
-    import socket  # noqa: PLC0415
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         words = [*BOTTLENECK, "--variant", "loopback", "--port", port, "--out", str(tmp_path)]
@@ -200,10 +206,10 @@ def test_a_disturbed_recording_is_not_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("scenario", "requests", "connections"),
-    [("h1close-ab", 3000, 3000), ("h2c-h2load", 4000, 40), ("h1keepalive-ab", 5000, None)],
+    [("h1close-ab", 3000, 3000), ("h2c-h2load", 4000, 40), ("h1keepalive-ab", 5000, 20)],
 )
 def test_a_traffic_recording_holds_what_the_server_saw(
-    tmp_path: Path, scenario: str, requests: int, connections: int | None
+    tmp_path: Path, scenario: str, requests: int, connections: int
 ) -> None:
     done = record(["traffic", "--scenario", scenario, "--out", str(tmp_path)])
     assert done.returncode == 0, done.stderr
@@ -211,19 +217,23 @@ def test_a_traffic_recording_holds_what_the_server_saw(
     folder = tmp_path / "traffic" / scenario
     results = provenance.load(folder)["results"]
     assert results["server_requests"] == requests
-    assert results["packets_dropped"] == 0
-    opened = 0
+    assert results["packets_lost"] == 0
+    opened = set()
     packets = 0
     with open_binary(folder / "capture.pcap.zst") as stream:
         for _, frame in dpkt.pcap.Reader(stream):
             packets += 1
-            tcp = dpkt.ethernet.Ethernet(frame).data.data
-            if tcp.flags & (dpkt.tcp.TH_SYN | dpkt.tcp.TH_ACK) == dpkt.tcp.TH_SYN:
-                opened += 1
+            ip = dpkt.ethernet.Ethernet(frame).data
+            if ip.data.flags & (dpkt.tcp.TH_SYN | dpkt.tcp.TH_ACK) == dpkt.tcp.TH_SYN:
+                opened.add((socket.inet_ntoa(ip.src), ip.data.sport))
     assert packets == results["packets"]
-    assert opened == results["server_connections_with_requests"]
-    if connections is not None:
-        assert opened == connections
+    # The capture began before the first and ended after the last connection of the server.
+    with open_binary(folder / "access.log.zst") as stream:
+        served = {
+            (line.split()[1], int(line.split()[2])) for line in stream.read().decode().splitlines()
+        }
+    assert served <= opened
+    assert len(served) == results["server_connections_with_requests"] == connections
 
 
 def test_a_browser_asks_for_every_page_and_resource(tmp_path: Path) -> None:

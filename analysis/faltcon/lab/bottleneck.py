@@ -13,7 +13,6 @@ loopback  server and client on this machine's own loopback, every CPU recorded.
 from __future__ import annotations
 
 import json
-import random
 import re
 import sys
 from dataclasses import dataclass
@@ -33,37 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import ExitStack
 
-__all__ = ["BOOK_SET", "EXPERIMENT", "VARIANTS", "Case", "Settings", "plan", "record"]
+    from faltcon.lab.cases import Case
+
+__all__ = ["EXPERIMENT", "DisturbedRunError", "Settings", "missing", "record", "require"]
 
 EXPERIMENT = "bottleneck"
-VARIANTS = ("napi", "veth", "loopback")
 TOOLS = ("ab", "ethtool", "ip", "lighttpd", "nstat", "perf", "setpriv", "sysctl", "taskset")
 LOOPBACK_ADDRESS = "127.0.0.1"
 # Below this a repetition cannot tell a share of a few percent from another.
 ENOUGH_SAMPLES = 100
 WARM_UP_REQUESTS = 2000
-
-
-@dataclass(frozen=True, order=True)
-class Case:
-    """One recording: variant, size of the response's body, and which repetition."""
-
-    variant: str
-    response_bytes: int
-    repetition: int
-
-    @property
-    def run(self) -> str:
-        """Name of its folder."""
-        return f"{self.variant}-{self.response_bytes}b-r{self.repetition:02d}"
-
-
-# What the book's chapter reads; `--set book` records it in one shuffled order.
-BOOK_SET = tuple(
-    [Case("napi", 64, number) for number in range(1, 11)]
-    + [Case(variant, 64, number) for variant in ("veth", "loopback") for number in range(1, 4)]
-    + [Case("napi", size, number) for size in (1024, 4096, 16384, 102400) for number in range(1, 4)]
-)
 
 
 @dataclass(frozen=True)
@@ -83,28 +61,6 @@ class Settings:
 
 class DisturbedRunError(HostError):
     """Other programs took so much of the CPU that the profile would be theirs too."""
-
-
-def plan(variants: Iterable[str], sizes: Iterable[int], repetitions: int, seed: int) -> list[Case]:
-    """Every combination, in an order shuffled from the seed.
-
-    Shuffled, so that a drift of the machine falls on all kinds alike.
-    """
-    sizes = list(sizes)
-    cases = [
-        Case(variant, size, number)
-        for variant in variants
-        for size in sizes
-        for number in range(1, repetitions + 1)
-    ]
-    return shuffled(cases, seed)
-
-
-def shuffled(cases: Iterable[Case], seed: int) -> list[Case]:
-    """The cases in an order that the seed decides."""
-    ordered = sorted(set(cases))
-    random.Random(seed).shuffle(ordered)  # noqa: S311  an order, not a secret
-    return ordered
 
 
 def require(variants: Iterable[str], settings: Settings) -> None:

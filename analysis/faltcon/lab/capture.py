@@ -19,11 +19,29 @@ if TYPE_CHECKING:
     from faltcon.lab.netns import Namespace
     from faltcon.lab.process import Child
 
-__all__ = ["Capture", "start"]
+__all__ = ["Capture", "Counts", "start"]
 
 START_S = 10
-# The last packets may still be on their way to tcpdump when the load has ended.
-SETTLE_S = 0.5
+# tcpdump may be behind: it gets this long to take what is in its buffer.
+CATCH_UP_S = 20
+COUNTS = re.compile(
+    r"^(\d+) packets captured\n(\d+) packets received by filter\n(\d+) packets dropped by kernel",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """tcpdump's account: packets in its file, that passed its filter, that found no room."""
+
+    captured: int
+    received: int
+    dropped: int
+
+    @property
+    def lost(self) -> int:
+        """Packets that the file lacks."""
+        return self.received - self.captured + self.dropped
 
 
 @dataclass(frozen=True)
@@ -33,19 +51,38 @@ class Capture:
     child: Child
     file: Path
 
-    def finish(self) -> tuple[int, int]:
-        """End it; returns packets captured and packets that the kernel dropped."""
-        time.sleep(SETTLE_S)
-        self.child.require_running()
-        self.child.stop(signal.SIGINT)
+    def finish(self) -> Counts:
+        """End it once it has written all that it received, and return its account.
+
+        Raises ToolFailedError when it lost packets: stopped at once, tcpdump drops
+        what is still in its buffer and does not say so.
+        """
+        deadline = time.monotonic() + CATCH_UP_S
+        while time.monotonic() < deadline:
+            before = len(_counts(self.child.output()))
+            self.child.popen.send_signal(signal.SIGUSR1)
+            while len(found := _counts(self.child.output())) == before:
+                self.child.require_running()
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.05)
+            if found and not found[-1].lost:
+                break
+            time.sleep(0.1)
+        self.child.stop(signal.SIGINT, grace_s=CATCH_UP_S)
         text = self.child.output()
-        numbers = []
-        for what in ("packets captured", "packets dropped by kernel"):
-            found = re.search(rf"^(\d+) {what}", text, re.MULTILINE)
-            if found is None:
-                raise ToolFailedError(self.child.command, -1, f"{text}\nsays nothing of {what}")
-            numbers.append(int(found.group(1)))
-        return numbers[0], numbers[1]
+        found = _counts(text)
+        if not found:
+            raise ToolFailedError(self.child.command, -1, f"{text}\ndoes not say what it captured")
+        if found[-1].lost:
+            raise ToolFailedError(
+                self.child.command, -1, f"lost {found[-1].lost} of {found[-1].received} packets"
+            )
+        return found[-1]
+
+
+def _counts(text: str) -> list[Counts]:
+    return [Counts(*map(int, found)) for found in COUNTS.findall(text)]
 
 
 def start(stack: ExitStack, where: Namespace, scratch: Path) -> Capture:
@@ -54,7 +91,7 @@ def start(stack: ExitStack, where: Namespace, scratch: Path) -> Capture:
     command = ["tcpdump", "-i", SERVER_INTERFACE, "-n", "-s", "0", "-Z", "root"]
     # A buffer that holds what comes while the other CPU is busy.
     command += ["-B", "65536", "-w", str(file), "tcp"]
-    child = process.start(stack, where.wrap(command), log=scratch / "tcpdump.log")
+    child = process.start(stack, where.wrap(command), log=scratch / "tcpdump.log", first=True)
     deadline = time.monotonic() + START_S
     while "listening on" not in child.output():
         child.require_running()

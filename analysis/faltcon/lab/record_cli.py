@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-    from faltcon.lab.bottleneck import Case
+    from faltcon.lab.cases import Case
     from faltcon.lab.progress import Progress
     from faltcon.lab.scenarios import Scenario
 
@@ -78,17 +78,20 @@ def bottleneck(
     it stopped.
     """
     from faltcon.lab import bottleneck as lab
+    from faltcon.lab import cases as kinds
     from faltcon.lab.interrupts import guarded
     from faltcon.lab.progress import Progress
 
     variants = variant or ["napi"]
     for name in variants:
-        if name not in lab.VARIANTS:
-            raise UsageError(f"no variant {name!r}; there are {', '.join(lab.VARIANTS)}")
+        if name not in kinds.VARIANTS:
+            raise UsageError(f"no variant {name!r}; there are {', '.join(kinds.VARIANTS)}")
     if wanted_set is None:
-        cases = lab.plan(variants, response_bytes or [64], repetitions, seed)
+        cases = kinds.plan(variants, response_bytes or [64], repetitions, seed)
+    elif variant or response_bytes:
+        raise UsageError("--set names variants and sizes itself; leave --variant and the sizes out")
     elif wanted_set == "book":
-        cases = lab.shuffled(lab.BOOK_SET, seed)
+        cases = kinds.shuffled(kinds.BOOK_SET, seed)
     else:
         raise UsageError(f"no set {wanted_set!r}; there is `book`")
     settings = lab.Settings(

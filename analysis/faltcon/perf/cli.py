@@ -16,20 +16,30 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from faltcon.perf.breakdown import Breakdown
+    from faltcon.perf.tally import Profile
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Parse profiles: fold stacks, break the cycles down.")
 
 File = Annotated[
-    str, typer.Argument(help="perf script text (plain, gzip, zstd), or - for standard input.")
+    str,
+    typer.Argument(help="perf.data or perf script text (plain, gzip, zstd); - is standard input."),
 ]
 Files = Annotated[
     list[str],
-    typer.Argument(help="perf script texts (plain, gzip, zstd); - is standard input."),
+    typer.Argument(help="perf.data or perf script text (plain, gzip, zstd); - is standard input."),
 ]
 Event = Annotated[
     str | None, typer.Option(help="Take samples of this event; the first one seen if left out.")
+]
+Symbols = Annotated[
+    Path | None,
+    typer.Option(
+        "--kallsyms",
+        help="Symbols of the recorded kernel (kallsyms or System.map), for perf.data; if left out: "
+        "the one beside the file, of the project's recordings, or of this kernel.",
+    ),
 ]
 RulesFile = Annotated[
     Path | None, typer.Option("--rules", help="Rule file; the project's own if left out.")
@@ -85,10 +95,11 @@ def fold(
             "does this command with any of that script's options; without them it is kept."
         ),
     ] = None,
+    kallsyms: Symbols = None,
 ) -> None:
     """Folded stacks to standard output, as stackcollapse-perf.pl's options give them."""
     from faltcon.perf.fold import Folder, FoldOptions, folded_bytes
-    from faltcon.perf.script import ScriptReader
+    from faltcon.perf.sources import read_profile
 
     options = FoldOptions(
         pid=pid,
@@ -100,14 +111,14 @@ def fold(
     )
     as_flamegraph = any((pid, tid, kernel, jit, annotate_all, addrs))
     keep = not as_flamegraph if unclosed is None else unclosed is Unclosed.keep
-    reader = ScriptReader(file, keep_unclosed=keep)
+    profile = read_profile(file, symbols=kallsyms, addresses=addrs, threads=tid, keep_unclosed=keep)
     folder = Folder(options)
-    for sample in reader:
-        folder.add(sample)
+    for tally in profile.tallies:
+        folder.add(tally)
     stacks = folder.stacks
     if not stacks:
         raise _no_sample_of(event, file)
-    _tell(file, reader.skipped, folder.other_events)
+    _tell(profile, folder.other_events)
     _write_out(folded_bytes(stacks))
 
 
@@ -126,6 +137,7 @@ def breakdown(
     rules: RulesFile = None,
     variant: Variant = "innermost",
     event: Event = None,
+    kallsyms: Symbols = None,
 ) -> None:
     """Where the cycles go: TX and RX by layer, and the phases of TCP's receive work.
 
@@ -144,7 +156,7 @@ def breakdown(
     console = Console()
     for file in files:
         try:
-            result = _break_down(file, classifier, event)
+            result = _break_down(file, classifier, event, kallsyms)
         except InputError as error:
             failed = error
             if as_json:
@@ -183,9 +195,10 @@ def convert(
         typer.Option("--output", "-o", help="File to write; standard output if left out."),
     ] = None,
     event: Event = None,
+    kallsyms: Symbols = None,
 ) -> None:
     """Write the folded stacks in the form of another viewer."""
-    content = _converted(file, to, event)
+    content = _converted(file, to, event, kallsyms)
     if output is None:
         _write_out(content)
     else:
@@ -201,41 +214,43 @@ def flame(
         Path, typer.Option("--output", "-o", help="A .json file, for d3-flame-graph.")
     ],
     event: Event = None,
+    kallsyms: Symbols = None,
 ) -> None:
     """Write a flamegraph's data."""
     from faltcon.files import write_bytes
 
     if output.suffix != ".json":
         raise UsageError(f"a flamegraph is written as .json, not {output.name}")
-    write_bytes(output, _converted(file, Form.d3, event))
+    write_bytes(output, _converted(file, Form.d3, event, kallsyms))
 
 
-def _break_down(file: str, classifier: Any, event: str | None) -> Breakdown:
+def _break_down(file: str, classifier: Any, event: str | None, kallsyms: Path | None) -> Breakdown:
     from faltcon.perf.breakdown import break_down
-    from faltcon.perf.script import ScriptReader
+    from faltcon.perf.sources import read_profile
 
-    reader = ScriptReader(file)
-    result = break_down(reader, classifier, file=file, event=event)
-    result.skipped = reader.skipped
+    profile = read_profile(file, symbols=kallsyms)
+    result = break_down(profile.tallies, classifier, file=file, event=event)
+    result.skipped = profile.skipped
+    result.throttled = profile.throttled
     if not result.samples:
         raise _no_sample_of(event, file)
     return result
 
 
-def _converted(file: str, form: Form, event: str | None) -> bytes:
+def _converted(file: str, form: Form, event: str | None, kallsyms: Path | None) -> bytes:
     from faltcon.perf.breakdown import weight_unit
     from faltcon.perf.export import d3_tree, speedscope
     from faltcon.perf.fold import Folder, FoldOptions, folded_bytes
-    from faltcon.perf.script import ScriptReader
+    from faltcon.perf.sources import read_profile
 
-    reader = ScriptReader(file)
+    profile = read_profile(file, symbols=kallsyms)
     folder = Folder(FoldOptions(kernel=True, jit=True, event=event))
-    for sample in reader:
-        folder.add(sample)
+    for tally in profile.tallies:
+        folder.add(tally)
     stacks = folder.stacks
     if not stacks:
         raise _no_sample_of(event, file)
-    _tell(file, reader.skipped, folder.other_events)
+    _tell(profile, folder.other_events)
     if form is Form.folded:
         return folded_bytes(stacks)
     name = "standard input" if file == "-" else Path(file).name
@@ -254,13 +269,16 @@ def _no_sample_of(event: str | None, file: str) -> InputError:
     )
 
 
-def _tell(file: str, skipped: Counter[str], other_events: Counter[str]) -> None:
+def _tell(profile: Profile, other_events: Counter[str]) -> None:
     """What was left out, on standard error: nothing is lost silently."""
-    for reason, count in skipped.items():
-        typer.echo(f"faltcon: {file}: skipped {count}: {reason}", err=True)
+    for reason, count in profile.skipped.items():
+        typer.echo(f"faltcon: {profile.file}: skipped {count}: {reason}", err=True)
+    if profile.throttled:
+        typer.echo(f"faltcon: {profile.file}: throttled {profile.throttled} times", err=True)
     for name, count in other_events.items():
         typer.echo(
-            f"faltcon: {file}: left out {count} samples of {name}; name it with --event", err=True
+            f"faltcon: {profile.file}: left out {count} samples of {name}; name it with --event",
+            err=True,
         )
 
 

@@ -37,11 +37,22 @@ class CountOption(enum.StrEnum):
     SYN = "syn"
 
 
+class EngineOption(enum.StrEnum):
+    """The two implementations; their answers are the same."""
+
+    COMPILED = "compiled"
+    DPKT = "dpkt"
+
+
 Files = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE...", help="Captures: pcap or pcapng, plain, gzip or zstd; - reads stdin."
     ),
+]
+Engine = Annotated[
+    EngineOption,
+    typer.Option(help="The fast implementation, or the readable one. Both answer the same."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, one a file.")]
 
@@ -55,6 +66,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, on
 def summary(
     files: Files,
     as_json: AsJson = False,
+    engine: Engine = EngineOption.COMPILED,
     parquet: Annotated[
         Path | None, typer.Option(help="Write the connections of all files here.")
     ] = None,
@@ -81,7 +93,7 @@ def summary(
                 write(file, mined)
             return summarize(file, mined)
 
-        answers = _answers(files, SUMMARY_KEYS, answer)
+        answers = _answers(files, engine, SUMMARY_KEYS, answer)
         failures = _print(answers, as_json, render.summary_table)
     _leave(failures)
 
@@ -94,6 +106,7 @@ def summary(
 def repeats(
     files: Files,
     as_json: AsJson = False,
+    engine: Engine = EngineOption.COMPILED,
     k_t: Annotated[
         int, typer.Option("--k-t", min=0, help="An f-pair has more connections than this.")
     ] = 1,
@@ -120,17 +133,22 @@ def repeats(
             file, mined, k_t=k_t, window_ns=window_ns, kind=window_kind.value, count=count.value
         )
 
-    answers = _answers(files, REPEATS_KEYS, answer)
+    answers = _answers(files, engine, REPEATS_KEYS, answer)
     _leave(_print(answers, as_json, render.repeats_table))
 
 
 def _answers(
-    files: list[str], keys: tuple[str, ...], answer: Callable[[str, Mined], dict[str, Any]]
+    files: list[str],
+    engine: EngineOption,
+    keys: tuple[str, ...],
+    answer: Callable[[str, Mined], dict[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """The answer for each file in order; for a file that fails, one that holds its error."""
     from faltcon.traffic import render
-    from faltcon.traffic.mining import mine
+    from faltcon.traffic.engines import engine_of
     from faltcon.traffic.summary import failed
+
+    mine = engine_of(engine.value)
 
     for file in files:
         try:
