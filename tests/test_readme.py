@@ -42,5 +42,8 @@ def test_readme__folders_of_the_map_exist() -> None:
 
 def test_readme__make_targets_exist() -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"make ([a-z][a-z-]+)\b", README.read_text(encoding="utf-8"))):
+    text = README.read_text(encoding="utf-8")
+    targets = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, flags=re.MULTILINE))
+    assert {"book", "test"} <= targets
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target

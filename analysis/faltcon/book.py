@@ -173,11 +173,17 @@ def flamegraph(
 
 
 def table(
-    frame: pd.DataFrame, *, caption: str = "", digits: int = 1, markup: Sequence[str] = ()
+    frame: pd.DataFrame,
+    *,
+    caption: str = "",
+    digits: int = 1,
+    markup: Sequence[str] = (),
+    named: bool = True,
 ) -> View:
     """Show a table without its index; numbers to the right, with `digits` decimals for floats.
 
-    markup: columns that hold HTML of ours and are not escaped.
+    markup: columns that hold HTML of ours and are not escaped. named: whether
+    the first column names its row.
     """
     numeric = {c for c in frame.columns if frame[c].dtype.kind in "iuf"}
     head = "".join(
@@ -189,8 +195,8 @@ def table(
         for place, (column, value) in enumerate(zip(frame.columns, record, strict=True)):
             text = _shown(value, digits)
             text = text if column in markup else html.escape(text)
-            # The first column names the row.
-            tag = 'th scope="row"' if place == 0 and column not in numeric else "td"
+            names = named and place == 0 and column not in numeric
+            tag = 'th scope="row"' if names else "td"
             cells.append(f"<{tag}{_right(column in numeric)}>{text}</{tag.split(maxsplit=1)[0]}>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""

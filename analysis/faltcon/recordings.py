@@ -55,10 +55,7 @@ def machines(everything: list[Run]) -> book.View:
         base = kernel["base_package"] or "the machine's own"
         clock, kind = machine["clock_source"], machine["virtualization"]
         groups[cpu, memory, kind, clock, kernel["release"], base].append(run)
-    rows = [
-        (*key, len(found), f"{_day(found, min)} to {_day(found, max)}")
-        for key, found in sorted(groups.items())
-    ]
+    rows = [(*key, len(found), _days(found)) for key, found in sorted(groups.items())]
     columns = [
         "Processor",
         "Memory",
@@ -138,8 +135,9 @@ def _pairs(values: dict[str, Any]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
-def _day(found: list[Run], choose: Any) -> str:
-    return str(choose(run.document["date"] for run in found))[:10]
+def _days(found: list[Run]) -> str:
+    days = sorted({str(run.document["date"])[:10] for run in found})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _megabytes(size: int) -> str:

@@ -47,6 +47,8 @@ LEFT_OUT = shutil.ignore_patterns("*.map", "perf-vertx-*")
 
 # Scripts with these words fetch code from other hosts when a reader presses a button.
 UNWANTED_SCRIPTS = ("thebe",)
+# 1.5 MB that draw the same icons as the web font, which the theme loads anyway.
+EMPTIED_SCRIPT = "_static/scripts/fontawesome.js"
 
 
 def aim_at_copies(_app: Sphinx, config: Config) -> None:
@@ -91,16 +93,26 @@ def drop_unwanted(
     context: dict[str, Any],
     _doctree: nodes.document | None,
 ) -> None:
-    """Take the scripts of unused services off the page."""
+    """Take the scripts of unused services off the page, and MathJax where there are no formulas."""
+    unwanted = UNWANTED_SCRIPTS
+    if 'class="math' not in context.get("body", ""):
+        unwanted = (*unwanted, "mathjax", "MathJax")
     for kind in ("script_files", "css_files"):
         context[kind] = [
             item
             for item in context.get(kind, [])
             if not any(
                 word in f"{getattr(item, 'filename', item)} {getattr(item, 'attributes', '')}"
-                for word in UNWANTED_SCRIPTS
+                for word in unwanted
             )
         ]
+
+
+def empty_icon_script(app: Sphinx, error: Exception | None) -> None:
+    """Replace the theme's icon script, which no setting turns off, by nothing."""
+    script = Path(app.outdir) / EMPTIED_SCRIPT
+    if error is None and script.exists():
+        script.write_text("/* The icons are the web font's. */\n", encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, object]:
@@ -109,4 +121,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("builder-inited", copy_scripts)
     # After every other extension has added what it wants.
     app.connect("html-page-context", drop_unwanted, priority=900)
+    app.connect("build-finished", empty_icon_script)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

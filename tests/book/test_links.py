@@ -34,3 +34,13 @@ def test_links__a_planted_dead_link_is_found(site: Path, tmp_path: Path) -> None
     assert answer.returncode == 2
     assert "none.html" in answer.stdout
     assert "nowhere-at-all" in answer.stdout
+
+
+def test_pages__all_are_in_the_table_of_contents(site: Path, path: str) -> None:
+    if path in {"index.html", "search.html", "genindex.html", "404.html"}:
+        return
+    contents = (
+        (site / "intro.html").read_text(encoding="utf-8").split('id="pst-primary-sidebar"')[1]
+    )
+    link = "#" if path == "intro.html" else path
+    assert f'href="{link}"' in contents.split("<main")[0]

@@ -65,6 +65,15 @@ def test_page__fits_a_phone(visit: Visitor, shoot: Shooter, path: str) -> None:
         assert seen.errors == []
 
 
+def test_first_page__is_light(visit: Visitor) -> None:
+    with visit() as seen:
+        sizes: list[int] = []
+        seen.context.on("response", lambda response: sizes.append(len(response.body())))
+        seen.open("intro.html")
+        assert len(sizes) > 5
+        assert sum(sizes) < 1_000_000
+
+
 def test_search__finds_a_word(visit: Visitor) -> None:
     with visit() as seen:
         page = seen.open("search.html?q=handshake")
