@@ -9,10 +9,11 @@ export MAKEFLAGS += --no-print-directory
 UV_RUN := uv run --frozen
 STAMPS := build/stamps
 
-.PHONY: help setup book test lint clean
+# Every target with a description, and the two that only those call.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' $(MAKEFILE_LIST)) book-now test-now
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMPS)/python $(STAMPS)/node ## Install what the book needs: Debian packages, uv, the locked Python and JavaScript packages
 
@@ -31,13 +32,43 @@ $(STAMPS)/node: book/package.json book/package-lock.json $(STAMPS)/debian-book
 	cd book && npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+book: ## Set up and build the book into book/_build/html
+	@tools/timed 'make book' $(MAKE) book-now
+
+book-now: $(STAMPS)/python $(STAMPS)/node
+	$(UV_RUN) tools/build-book
+
 lint: $(STAMPS)/python ## Check style and types (ruff, mypy --strict)
 	$(UV_RUN) ruff check .
 	$(UV_RUN) ruff format --check .
 	$(UV_RUN) mypy
 
-test: $(STAMPS)/python $(STAMPS)/debian-test lint ## Run the tests
+test: ## Set up, check style and types, bring the book up to date and run the tests
+	@tools/timed 'make test' $(MAKE) test-now
+
+test-now: $(STAMPS)/python $(STAMPS)/debian-test lint book-now
 	$(UV_RUN) pytest
+
+environment: $(STAMPS)/python ## Write environment.yml (for conda users) from pyproject.toml and uv.lock
+	$(UV_RUN) tools/make-environment
+
+readme-figure: $(STAMPS)/python ## Draw the README's picture from the recordings
+	$(UV_RUN) tools/make-readme-figure
+
+test-kernel: $(STAMPS)/python $(STAMPS)/debian-kernel ## Build, boot and test a kernel with the series (QEMU)
+	$(UV_RUN) faltcon lab kernel test --base 6.1
+
+test-kernel-full: test-kernel ## The same with the sanitizers, on 2 and 8 virtual CPUs
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 2
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 8
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kcsan --cpus 8
+
+bench-traffic: $(STAMPS)/python ## Measure the traffic engine against its peers (root; about 20 minutes)
+	tools/setup-debian test bench
+	$(UV_RUN) python tools/bench_traffic.py
+
+bench-perf: $(STAMPS)/python $(STAMPS)/debian-test ## Measure the perf engine against its peers (root; STACKCOLLAPSE=path adds FlameGraph's)
+	$(UV_RUN) python tools/bench_perf.py $(if $(STACKCOLLAPSE),--stackcollapse $(STACKCOLLAPSE))
 
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

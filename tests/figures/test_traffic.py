@@ -61,3 +61,9 @@ def test_f_pairs_by_threshold__a_line_a_choice() -> None:
     with_data = [line for line in axes.lines if len(line.get_xdata())]
     assert len(with_data) == 4
     assert list(with_data[0].get_ydata()) == pytest.approx([8, 7, 6])
+
+
+def test_lorenz__curve_and_diagonal():
+    frame = pd.DataFrame({"f_keys_share": [0, 0.5, 1], "connections_share": [0, 0.1, 1]})
+    axes = drawn(traffic.lorenz(frame, origin=ORIGIN))
+    assert [list(line.get_ydata()) for line in axes.lines] == [[0, 0.1, 1], [0, 1]]

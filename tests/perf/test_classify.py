@@ -87,7 +87,7 @@ def test_classify__user_space_and_no_stack() -> None:
     classifier = Classifier()
     user = (Frame(0x401000, "main", None, "/bin/a"), Frame(1, "f", None, "[kernel.kallsyms]"))
     assert classifier.classify(user) == StackClass("none", "application", "none")
-    assert classifier.classify(()) == StackClass("none", "unclassified", "none")
+    assert classifier.classify(()) == StackClass("none", "application", "none")
 
 
 def test_kernel_stack__ends_where_user_space_begins() -> None:

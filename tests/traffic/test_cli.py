@@ -123,3 +123,16 @@ def test_summary__parquet(files, tmp_path, capsys) -> None:
     requests = pq.read_table(transactions)
     assert requests.schema.names == ["file", *TRANSACTIONS.names]
     assert len(requests) == 4
+
+
+def test_report__is_one_page_without_links_or_addresses(files, tmp_path):
+    target = tmp_path / "report.html"
+    assert run(["traffic", "report", files[0], "-o", str(target)]) == 0
+    text = target.read_text()
+    assert "<h1>Repeated connections in good.pcap</h1>" in text
+    assert text.count("<svg") == 2
+    # Names of XML namespaces are no links.
+    links = re.findall(r"(?:src|href)=\"?(?!#)[^\s>]*", text)
+    assert all("xlink" in link or link.startswith('href="#') for link in links), links
+    assert "10.0.0.1" not in text
+    assert run(["traffic", "report", files[2], "-o", str(target)]) == 1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "connections_per_page",
     "f_pairs_by_threshold",
+    "lorenz",
     "single_transaction_shares",
     "transactions_per_connection",
 ]
@@ -125,4 +126,19 @@ def f_pairs_by_threshold(frame: pd.DataFrame, *, origin: str) -> Figure:
     )
     axes.set(xlabel="threshold $k_t$ (connections in a window)", ylabel="f-pairs")
     axes.set_ylim(bottom=0)
+    return figure
+
+
+def lorenz(frame: pd.DataFrame, *, origin: str) -> Figure:
+    """Lorenz curve: how unevenly connections spread over f-keys; the diagonal is evenly.
+
+    `frame`: columns `f_keys_share` and `connections_share`, both from 0 to 1.
+    """
+    figure, axes = _axes(origin)
+    colour = sns.color_palette(PALETTE, 1)[0]
+    axes.plot(frame["f_keys_share"], frame["connections_share"], color=colour)
+    axes.plot([0, 1], [0, 1], color=PAPER_COLOUR, linestyle="--", linewidth=1)
+    axes.set(xlabel="share of f-keys, least repeated first", ylabel="share of connections")
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     return figure

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from faltcon.perf.classify import Classifier, StackClass
     from faltcon.perf.samples import Sample
+    from faltcon.perf.tally import Tally
 
 __all__ = ["Breakdown", "break_down", "summary", "weight_unit"]
 
@@ -34,7 +35,8 @@ class Breakdown:
 
     weights and samples_by_class: by StackClass. residual: innermost kernel
     function of each stack that is unclassified in layer or phase, to its
-    weight. skipped: reason to count of lines that could not be used.
+    weight. skipped: reason to count of what could not be used. throttled: how
+    often the kernel held sampling back.
     """
 
     file: str
@@ -48,6 +50,7 @@ class Breakdown:
     residual: Counter[str] = field(default_factory=Counter)
     other_events: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    throttled: int = 0
 
     @property
     def samples(self) -> int:
@@ -85,7 +88,11 @@ class Breakdown:
 
 
 def break_down(
-    samples: Iterable[Sample], classifier: Classifier, *, file: str, event: str | None = None
+    samples: Iterable[Sample | Tally],
+    classifier: Classifier,
+    *,
+    file: str,
+    event: str | None = None,
 ) -> Breakdown:
     """Sum the samples of one event (the first that is seen, unless named) by class."""
     rules = classifier.rules
@@ -96,12 +103,12 @@ def break_down(
             if result.event is None:
                 result.event = sample.event
             elif sample.event != result.event:
-                result.other_events[sample.event] += 1
+                result.other_events[sample.event] += sample.samples
                 continue
-        with_period = with_period or sample.period is not None
+        with_period = with_period or sample.with_period
         found = classifier.classify(sample.frames)
         result.weights[found] += sample.weight
-        result.samples_by_class[found] += 1
+        result.samples_by_class[found] += sample.samples
         if UNCLASSIFIED in (found.layer, found.phase):
             names = kernel_stack(sample.frames)
             result.residual[names[0] if names else "(no stack)"] += sample.weight
@@ -133,6 +140,7 @@ def summary(breakdown: Breakdown) -> dict[str, Any]:
     document["other_events"] = dict(breakdown.other_events)
     document["skipped_lines"] = breakdown.skipped.total()
     document["skipped"] = dict(breakdown.skipped)
+    document["throttled"] = breakdown.throttled
     document["error"] = None
     return document
 

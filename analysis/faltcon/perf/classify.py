@@ -82,12 +82,9 @@ class Classifier:
         found = self._by_frames.get(frames)
         if found is None:
             names = kernel_stack(frames)
-            if names:
-                found = self.classify_names(names)
-            elif frames:
-                found = StackClass(NONE, APPLICATION, NONE)
-            else:
-                found = StackClass(NONE, UNCLASSIFIED, NONE)
+            # In the kernel a stack has at least the interrupted function, so an empty one was
+            # taken in user space by a recording that keeps the kernel's frames alone.
+            found = self.classify_names(names) if names else StackClass(NONE, APPLICATION, NONE)
             self._by_frames[frames] = found
         return found
 

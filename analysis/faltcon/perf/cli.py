@@ -16,20 +16,30 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from faltcon.perf.breakdown import Breakdown
+    from faltcon.perf.tally import Profile
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Parse profiles: fold stacks, break the cycles down.")
 
 File = Annotated[
-    str, typer.Argument(help="perf script text (plain, gzip, zstd), or - for standard input.")
+    str,
+    typer.Argument(help="perf.data or perf script text (plain, gzip, zstd); - is standard input."),
 ]
 Files = Annotated[
     list[str],
-    typer.Argument(help="perf script texts (plain, gzip, zstd); - is standard input."),
+    typer.Argument(help="perf.data or perf script text (plain, gzip, zstd); - is standard input."),
 ]
 Event = Annotated[
     str | None, typer.Option(help="Take samples of this event; the first one seen if left out.")
+]
+Symbols = Annotated[
+    Path | None,
+    typer.Option(
+        "--kallsyms",
+        help="Symbols of the recorded kernel (kallsyms or System.map), for perf.data; if left out: "
+        "the one beside the file, of the project's recordings, or of this kernel.",
+    ),
 ]
 RulesFile = Annotated[
     Path | None, typer.Option("--rules", help="Rule file; the project's own if left out.")
@@ -85,10 +95,11 @@ def fold(
             "does this command with any of that script's options; without them it is kept."
         ),
     ] = None,
+    kallsyms: Symbols = None,
 ) -> None:
     """Folded stacks to standard output, as stackcollapse-perf.pl's options give them."""
     from faltcon.perf.fold import Folder, FoldOptions, folded_bytes
-    from faltcon.perf.script import ScriptReader
+    from faltcon.perf.sources import read_profile
 
     options = FoldOptions(
         pid=pid,
@@ -100,14 +111,14 @@ def fold(
     )
     as_flamegraph = any((pid, tid, kernel, jit, annotate_all, addrs))
     keep = not as_flamegraph if unclosed is None else unclosed is Unclosed.keep
-    reader = ScriptReader(file, keep_unclosed=keep)
+    profile = read_profile(file, symbols=kallsyms, addresses=addrs, threads=tid, keep_unclosed=keep)
     folder = Folder(options)
-    for sample in reader:
-        folder.add(sample)
+    for tally in profile.tallies:
+        folder.add(tally)
     stacks = folder.stacks
     if not stacks:
         raise _no_sample_of(event, file)
-    _tell(file, reader.skipped, folder.other_events)
+    _tell(profile, folder.other_events)
     _write_out(folded_bytes(stacks))
 
 
@@ -126,6 +137,7 @@ def breakdown(
     rules: RulesFile = None,
     variant: Variant = "innermost",
     event: Event = None,
+    kallsyms: Symbols = None,
 ) -> None:
     """Where the cycles go: TX and RX by layer, and the phases of TCP's receive work.
 
@@ -144,7 +156,7 @@ def breakdown(
     console = Console()
     for file in files:
         try:
-            result = _break_down(file, classifier, event)
+            result = _break_down(file, classifier, event, kallsyms)
         except InputError as error:
             failed = error
             if as_json:
@@ -183,9 +195,10 @@ def convert(
         typer.Option("--output", "-o", help="File to write; standard output if left out."),
     ] = None,
     event: Event = None,
+    kallsyms: Symbols = None,
 ) -> None:
     """Write the folded stacks in the form of another viewer."""
-    content = _converted(file, to, event)
+    content = _converted(file, to, event, kallsyms)
     if output is None:
         _write_out(content)
     else:
@@ -201,41 +214,86 @@ def flame(
         Path, typer.Option("--output", "-o", help="A .json file, for d3-flame-graph.")
     ],
     event: Event = None,
+    kallsyms: Symbols = None,
 ) -> None:
     """Write a flamegraph's data."""
     from faltcon.files import write_bytes
 
     if output.suffix != ".json":
         raise UsageError(f"a flamegraph is written as .json, not {output.name}")
-    write_bytes(output, _converted(file, Form.d3, event))
+    write_bytes(output, _converted(file, Form.d3, event, kallsyms))
 
 
-def _break_down(file: str, classifier: Any, event: str | None) -> Breakdown:
+@app.command(
+    epilog="Examples:  faltcon perf explain tcp_ack   |   "
+    "faltcon perf explain tcp_ack out.perf --variant ack-as-data"
+)
+def explain(
+    symbol: Annotated[str, typer.Argument(help="A kernel function.")],
+    file: Annotated[
+        str | None, typer.Argument(help="A profile: shows what became of its stacks.")
+    ] = None,
+    rules: RulesFile = None,
+    variant: Variant = "innermost",
+    kallsyms: Symbols = None,
+) -> None:
+    """Which rules name a function and why, and in a profile which of them decided."""
+    from faltcon.perf.classify import Classifier
+    from faltcon.perf.explain import account_of, rules_naming
+    from faltcon.perf.rules import load
+    from faltcon.perf.sources import read_profile
+
+    ruleset = load(rules).variant(variant)
+    named = rules_naming(ruleset, symbol)
+    for rule in named:
+        typer.echo(f"{rule.section} {rule.number}: {rule.answer}. {rule.why}")
+        for word, names in (("under", rule.under), ("not under", rule.not_under)):
+            if names:
+                typer.echo(f"    only {word} {', '.join(names)}")
+    if not named:
+        typer.echo(f"no rule names {symbol}: its time belongs to the function that called it")
+    if file is None:
+        return
+    profile = read_profile(file, symbols=kallsyms)
+    account = account_of(profile.tallies, symbol, Classifier(ruleset))
+    whole = sum(tally.weight for tally in profile.tallies)
+    typer.echo(f"{file}: in {100 * account.weight / whole:.2f} % of the weight")
+    for found, weight in account.classes.most_common():
+        share = 100 * weight / account.weight
+        typer.echo(f"  {share:5.1f} %  {found.direction}, {found.layer}, phase {found.phase}")
+    for section, decided in account.deciding.items():
+        for (label, name), weight in decided.most_common(5):
+            share = 100 * weight / account.weight
+            typer.echo(f"  {share:5.1f} %  {section} by rule {label} at {name}")
+
+
+def _break_down(file: str, classifier: Any, event: str | None, kallsyms: Path | None) -> Breakdown:
     from faltcon.perf.breakdown import break_down
-    from faltcon.perf.script import ScriptReader
+    from faltcon.perf.sources import read_profile
 
-    reader = ScriptReader(file)
-    result = break_down(reader, classifier, file=file, event=event)
-    result.skipped = reader.skipped
+    profile = read_profile(file, symbols=kallsyms)
+    result = break_down(profile.tallies, classifier, file=file, event=event)
+    result.skipped = profile.skipped
+    result.throttled = profile.throttled
     if not result.samples:
         raise _no_sample_of(event, file)
     return result
 
 
-def _converted(file: str, form: Form, event: str | None) -> bytes:
+def _converted(file: str, form: Form, event: str | None, kallsyms: Path | None) -> bytes:
     from faltcon.perf.breakdown import weight_unit
     from faltcon.perf.export import d3_tree, speedscope
     from faltcon.perf.fold import Folder, FoldOptions, folded_bytes
-    from faltcon.perf.script import ScriptReader
+    from faltcon.perf.sources import read_profile
 
-    reader = ScriptReader(file)
+    profile = read_profile(file, symbols=kallsyms)
     folder = Folder(FoldOptions(kernel=True, jit=True, event=event))
-    for sample in reader:
-        folder.add(sample)
+    for tally in profile.tallies:
+        folder.add(tally)
     stacks = folder.stacks
     if not stacks:
         raise _no_sample_of(event, file)
-    _tell(file, reader.skipped, folder.other_events)
+    _tell(profile, folder.other_events)
     if form is Form.folded:
         return folded_bytes(stacks)
     name = "standard input" if file == "-" else Path(file).name
@@ -254,13 +312,16 @@ def _no_sample_of(event: str | None, file: str) -> InputError:
     )
 
 
-def _tell(file: str, skipped: Counter[str], other_events: Counter[str]) -> None:
+def _tell(profile: Profile, other_events: Counter[str]) -> None:
     """What was left out, on standard error: nothing is lost silently."""
-    for reason, count in skipped.items():
-        typer.echo(f"faltcon: {file}: skipped {count}: {reason}", err=True)
+    for reason, count in profile.skipped.items():
+        typer.echo(f"faltcon: {profile.file}: skipped {count}: {reason}", err=True)
+    if profile.throttled:
+        typer.echo(f"faltcon: {profile.file}: throttled {profile.throttled} times", err=True)
     for name, count in other_events.items():
         typer.echo(
-            f"faltcon: {file}: left out {count} samples of {name}; name it with --event", err=True
+            f"faltcon: {profile.file}: left out {count} samples of {name}; name it with --event",
+            err=True,
         )
 
 

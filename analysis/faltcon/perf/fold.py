@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from faltcon.perf.samples import Frame, Sample
+    from faltcon.perf.tally import Tally
 
 __all__ = ["FoldOptions", "Folder", "fold", "folded_bytes"]
 
@@ -69,15 +70,15 @@ class Folder:
         self._weights: Counter[tuple[str, tuple[Frame, ...]]] = Counter()
         self._names: dict[tuple[Frame, bool], tuple[str, ...]] = {}
 
-    def add(self, sample: Sample) -> bool:
-        """Count a sample; False where it is of another event than the one taken."""
+    def add(self, sample: Sample | Tally) -> bool:
+        """Count a sample or a tally; False where it is of another event than the one taken."""
         if sample.event is not None:
             if self._event is None:
                 self._event = sample.event
             elif sample.event != self._event:
-                self.other_events[sample.event] += 1
+                self.other_events[sample.event] += sample.samples
                 return False
-        self.with_period = self.with_period or sample.period is not None
+        self.with_period = self.with_period or sample.with_period
         self._weights[self._root(sample), sample.frames] += sample.weight
         return True
 
@@ -103,7 +104,7 @@ class Folder:
             names += self._frame_names(frame, java=java)
         return ";".join(names)
 
-    def _root(self, sample: Sample) -> str:
+    def _root(self, sample: Sample | Tally) -> str:
         root = sample.comm
         process = "?" if sample.pid is None else sample.pid
         if self.options.tid:
@@ -120,7 +121,7 @@ class Folder:
         return names
 
 
-def fold(samples: Iterable[Sample], options: FoldOptions | None = None) -> Counter[str]:
+def fold(samples: Iterable[Sample | Tally], options: FoldOptions | None = None) -> Counter[str]:
     """Folded stack to summed weight (the event's unit, or samples where no period is given)."""
     folder = Folder(options or FoldOptions())
     for sample in samples:

@@ -18,7 +18,7 @@ __all__ = ["parse_frame", "parse_header"]
 # Every repetition is bounded: a hostile line must not cost more than a long one.
 _WHO = r"\s{0,64}(?P<comm>\S.{0,255}?)\s{1,64}(?P<pid>-?\d{1,10})(?:/(?P<tid>-?\d{1,10}))?"
 _CPU = r"(?:\s{1,64}\[(?P<cpu>\d{1,6})\])?"
-_PERIOD = r"(?:\s{1,64}(?P<period>\d{1,20}))?"
+_PERIOD = r"(?:\s{1,64}(?P<period>\d{1,18}))?"
 _EVENT = r"\s{1,64}(?P<event>\S{1,255}):(?=\s|$)"
 
 # With a time the line can be nothing else, so comm may hold anything.

@@ -32,6 +32,8 @@ def notes(document: dict[str, Any]) -> Iterator[Text]:
         yield Text(f"left out: {count} samples of {event}; name it with --event")
     for reason, count in document["skipped"].items():
         yield Text(f"skipped: {count} {reason}")
+    if document["throttled"]:
+        yield Text(f"throttled: sampling was held back {document['throttled']} times")
 
 
 def _layers(document: dict[str, Any]) -> Table:

@@ -52,6 +52,16 @@ class Sample:
         """What the sample counts for: its period, or one where none is given."""
         return self.period or 1
 
+    @property
+    def samples(self) -> int:
+        """One: a sample can be used wherever a tally of equal samples can."""
+        return 1
+
+    @property
+    def with_period(self) -> bool:
+        """Whether the recording says how much the sample stands for."""
+        return self.period is not None
+
 
 def is_kernel_dso(dso: str) -> bool:
     """Whether code of this dso runs in the kernel (image or module)."""

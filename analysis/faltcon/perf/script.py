@@ -19,7 +19,7 @@ from faltcon.files import open_binary, reading
 from faltcon.perf.grammar import parse_frame, parse_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from faltcon.perf.samples import Frame, Sample
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CUT_SAMPLE",
     "DAMAGED_STREAM",
+    "DECOMPRESSION_ERRORS",
+    "LONGEST_LINE",
     "LONG_LINE",
     "ORPHAN_FRAME",
     "PERF_DATA_MAGIC",
@@ -34,6 +36,8 @@ __all__ = [
     "UNREADABLE",
     "UNREADABLE_FRAME",
     "ScriptReader",
+    "next_block",
+    "nothing_usable",
 ]
 
 UNREADABLE = "neither a header nor a frame"
@@ -46,6 +50,7 @@ DAMAGED_STREAM = "rest of a damaged compressed stream"
 
 PERF_DATA_MAGIC = b"PERFILE2"
 
+LONGEST_LINE = 1 << 20
 _BLOCK = 1 << 20
 _MOST_FRAMES_CACHED = 1 << 18
 _MARKS = (
@@ -53,7 +58,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_DECOMPRESSION_ERRORS = (EOFError, zlib.error, zstandard.ZstdError)
+DECOMPRESSION_ERRORS = (EOFError, zlib.error, zstandard.ZstdError)
 
 
 class ScriptReader:
@@ -88,19 +93,7 @@ class ScriptReader:
                 self.samples += 1
                 yield sample
         if not self.samples:
-            raise self._nothing()
-
-    def _nothing(self) -> EmptyInputError:
-        if not self.skipped:
-            return EmptyInputError(
-                self.file, "holds no sample", mend="record again and check what perf said"
-            )
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self.skipped.most_common())
-        return EmptyInputError(
-            self.file,
-            f"no sample of perf script in it (lines: {reasons})",
-            mend="write it with `perf script`, with the fields comm, pid, event, ip, sym and dso",
-        )
+            raise nothing_usable(self.file, self.skipped)
 
     def _parse(self, lines: Iterator[str]) -> Iterator[Sample]:
         sample: Sample | None = None
@@ -192,19 +185,19 @@ class ScriptReader:
                     overlong = False  # the end of the line that was too long
                     continue
                 yield part.removesuffix("\r")
-            if len(pending) > _BLOCK:
+            if len(pending) > LONGEST_LINE:
                 if not overlong:
                     self.skipped[LONG_LINE] += 1
                 overlong, pending = True, ""
             if not block:
                 break
         if pending and not overlong:
-            yield pending.rstrip("\r")
+            yield pending.removesuffix("\r")
 
     def _block(self, stream: BinaryIO) -> bytes:
         try:
-            return stream.read(_BLOCK)
-        except _DECOMPRESSION_ERRORS:
+            return next_block(stream)
+        except DECOMPRESSION_ERRORS:
             if not self.samples:
                 raise
             self.skipped[DAMAGED_STREAM] += 1
@@ -224,3 +217,23 @@ def _decoder(head: bytes) -> tuple[codecs.IncrementalDecoder, bytes]:
             return codecs.getincrementaldecoder(encoding)(errors), head[len(mark) :]
     # Bytes that are not UTF-8 survive the way to the output unchanged.
     return codecs.getincrementaldecoder("utf-8")("surrogateescape"), head
+
+
+def next_block(stream: BinaryIO) -> bytes:
+    """What one read gives, so that what comes before damage is not lost with it."""
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    return read(_BLOCK)
+
+
+def nothing_usable(file: str, skipped: Counter[str]) -> EmptyInputError:
+    """The error for a text without a sample; skipped: why its lines could not be used."""
+    if not skipped:
+        return EmptyInputError(
+            file, "holds no sample", mend="record again and check what perf said"
+        )
+    reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common())
+    return EmptyInputError(
+        file,
+        f"no sample of perf script in it (lines: {reasons})",
+        mend="write it with `perf script`, with the fields comm, pid, event, ip, sym and dso",
+    )

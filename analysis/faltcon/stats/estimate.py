@@ -110,8 +110,9 @@ def interval(
         return Estimate(value, float("nan"), float("nan"), 1)
     if np.ptp(sample) == 0:
         return Estimate(value, value, value, sample.size)
-    low, high = bootstrap((sample,), function)
-    return Estimate(value, low, high, sample.size)
+    # Interpolating between resamples rounds; a median or mean still never leaves the data.
+    low, high = np.clip(bootstrap((sample,), function), sample.min(), sample.max())
+    return Estimate(value, float(low), float(high), sample.size)
 
 
 def median_interval(values: Values) -> Estimate:

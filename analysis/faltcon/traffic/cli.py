@@ -23,6 +23,9 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, help="Mine captures: connections, transactions, f-pairs.")
 
 
+STDIN = "-"
+
+
 class WindowKindOption(enum.StrEnum):
     """Kinds of window."""
 
@@ -37,11 +40,22 @@ class CountOption(enum.StrEnum):
     SYN = "syn"
 
 
+class EngineOption(enum.StrEnum):
+    """The two implementations; their answers are the same."""
+
+    COMPILED = "compiled"
+    DPKT = "dpkt"
+
+
 Files = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE...", help="Captures: pcap or pcapng, plain, gzip or zstd; - reads stdin."
     ),
+]
+Engine = Annotated[
+    EngineOption,
+    typer.Option(help="The fast implementation, or the readable one. Both answer the same."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, one a file.")]
 
@@ -55,6 +69,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, on
 def summary(
     files: Files,
     as_json: AsJson = False,
+    engine: Engine = EngineOption.COMPILED,
     parquet: Annotated[
         Path | None, typer.Option(help="Write the connections of all files here.")
     ] = None,
@@ -81,7 +96,7 @@ def summary(
                 write(file, mined)
             return summarize(file, mined)
 
-        answers = _answers(files, SUMMARY_KEYS, answer)
+        answers = _answers(files, engine, SUMMARY_KEYS, answer)
         failures = _print(answers, as_json, render.summary_table)
     _leave(failures)
 
@@ -94,6 +109,7 @@ def summary(
 def repeats(
     files: Files,
     as_json: AsJson = False,
+    engine: Engine = EngineOption.COMPILED,
     k_t: Annotated[
         int, typer.Option("--k-t", min=0, help="An f-pair has more connections than this.")
     ] = 1,
@@ -107,8 +123,12 @@ def repeats(
         typer.Option(help="Count connections whose handshake completes, or every SYN."),
     ] = CountOption.ESTABLISHED,
 ) -> None:
-    """Count f-keys, f-pairs and handshakes that are open at the same time."""
-    from faltcon.traffic import render
+    """Count f-keys, f-pairs and handshakes that are open at the same time.
+
+    Besides captures it takes a browser's HAR file, Zeek's conn.log or http.log,
+    and the CSV of nfdump, and says what each cannot tell.
+    """
+    from faltcon.traffic import inputs, render
     from faltcon.traffic.pairs import parse_duration_ns
     from faltcon.traffic.summary import REPEATS_KEYS
     from faltcon.traffic.summary import repeats as repeats_of
@@ -120,26 +140,61 @@ def repeats(
             file, mined, k_t=k_t, window_ns=window_ns, kind=window_kind.value, count=count.value
         )
 
-    answers = _answers(files, REPEATS_KEYS, answer)
+    def log(file: str) -> dict[str, Any] | None:
+        if file == STDIN or not inputs.looks_like_a_log(file):
+            return None
+        recorded = inputs.read(file)
+        told = {"input": recorded.kind, "unknown": list(recorded.unknown)}
+        return {**answer(file, recorded.mined), **told}
+
+    answers = _answers(files, engine, REPEATS_KEYS, answer, log)
     _leave(_print(answers, as_json, render.repeats_table))
 
 
+@app.command(epilog="Example:  faltcon traffic report trace.pcap -o report.html")
+def report(
+    file: Annotated[str, typer.Argument(help="A capture.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
+    engine: Engine = EngineOption.COMPILED,
+) -> None:
+    """Write one self-contained HTML page: totals, f-pairs, and what FALTCON could serve.
+
+    It holds no address and no payload.
+    """
+    from faltcon.files import write_text
+    from faltcon.traffic import render
+    from faltcon.traffic.engines import engine_of
+    from faltcon.traffic.report import page
+
+    with render.progress(file) as progress:
+        mined = engine_of(engine.value)(file, progress=progress)
+    write_text(output, page(Path(file).name, mined))
+
+
 def _answers(
-    files: list[str], keys: tuple[str, ...], answer: Callable[[str, Mined], dict[str, Any]]
+    files: list[str],
+    engine: EngineOption,
+    keys: tuple[str, ...],
+    answer: Callable[[str, Mined], dict[str, Any]],
+    log: Callable[[str], dict[str, Any] | None] = lambda _: None,
 ) -> Iterator[dict[str, Any]]:
     """The answer for each file in order; for a file that fails, one that holds its error."""
     from faltcon.traffic import render
-    from faltcon.traffic.mining import mine
+    from faltcon.traffic.engines import engine_of
     from faltcon.traffic.summary import failed
+
+    mine = engine_of(engine.value)
 
     for file in files:
         try:
-            with render.progress(file) as progress:
-                mined = mine(file, progress=progress)
+            logged = log(file)
+            if logged is None:
+                with render.progress(file) as progress:
+                    logged = answer(file, mine(file, progress=progress))
         except FaltconError as error:
             yield failed(file, keys, str(error))
         else:
-            yield answer(file, mined)
+            yield logged
 
 
 def _print(

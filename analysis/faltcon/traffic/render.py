@@ -64,7 +64,11 @@ def repeats_table(answers: list[dict[str, Any]]) -> None:
     for one in answers:
         values = (one["f_keys"], one["f_pairs"], one["max_concurrent_handshakes"])
         table.add_row(one["file"], *(f"{value:,}" for value in values))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for one in answers:
+        for what in one.get("unknown", ()):
+            console.print(f"{one['file']} ({one['input']}) cannot tell: {what}", style="dim")
 
 
 @contextlib.contextmanager

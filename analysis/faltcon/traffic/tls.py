@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-__all__ = ["HelloReader", "Hellos", "begins_handshake", "begins_record"]
+__all__ = ["HelloReader", "Hellos", "alpn_names", "begins_handshake", "begins_record"]
 
 HANDSHAKE, CLIENT_HELLO, SERVER_HELLO = 22, 1, 2
 RECORD_TYPES = frozenset((20, 21, 22, 23, 24))
@@ -129,7 +129,7 @@ class HelloReader:
             if kind == SNI and offered and len(body) > 5:
                 self._hellos.server_name = body[5:].decode("ascii", "replace")
             elif kind == ALPN and len(body) > 3:
-                names = ",".join(_alpn_names(body[2:]))
+                names = ",".join(alpn_names(body[2:]))
                 if offered:
                     self._hellos.alpn_offered = names
                 else:
@@ -137,7 +137,8 @@ class HelloReader:
             place += 4 + size
 
 
-def _alpn_names(body: bytes) -> list[str]:
+def alpn_names(body: bytes) -> list[str]:
+    """The names of an ALPN list, its own length left out."""
     names: list[str] = []
     place = 0
     while place < len(body):

@@ -1,0 +1,1 @@
+"""Kernels with and without the FALTCON series: fetched, built, booted, tested, measured."""

@@ -1,0 +1,114 @@
+"""`kernel/buckets.toml`: which part of the work a kernel function is, for the plugin."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from faltcon.errors import FormatError
+from faltcon.files import reading, write_text
+from faltcon.lab.kernel.base import kernel_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["OTHERS", "Buckets", "load", "symbols", "write_list"]
+
+OTHERS = "others"
+OPENS, CLOSES = 1, 2
+# What an interrupt or exception enters the kernel by (arch/x86/entry/entry_64.S): a function
+# of its own, or one of the stubs that lie 8 bytes apart and jump to a common one.
+ENTRY_PREFIX = "asm_"
+COMMON = ("asm_common_interrupt", "asm_spurious_interrupt")
+STUBS = ("irq_entries_start", "spurious_entries_start")
+STUB_BYTES, STUB_COUNT = 8, 236
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Names of the buckets, `others` first, and for each function which one it begins.
+
+    `opens` and `closes` are the window's functions; `cpu` is QEMU's -cpu.
+    """
+
+    names: tuple[str, ...]
+    functions: Mapping[str, str]
+    opens: tuple[str, ...]
+    closes: tuple[str, ...]
+    cpu: str
+
+
+def load(file: Path | None = None) -> Buckets:
+    """Read the bucket file. Raises FormatError naming what it lacks or says twice."""
+    file = file or kernel_dir() / "buckets.toml"
+    with reading(file):
+        text = file.read_text("utf-8")
+    try:
+        document = tomllib.loads(text)
+        opens, closes = document["window"]["open"], document["window"]["close"]
+        buckets, cpu = document["buckets"], document["guest"]["cpu"]
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(file, f"is not TOML ({error})", mend="restore it from git") from error
+    except (KeyError, TypeError) as error:
+        raise FormatError(file, f"lacks {error}", mend="restore it from git") from error
+    functions: dict[str, str] = {}
+    for bucket, names in buckets.items():
+        for name in names:
+            if name in functions:
+                raise FormatError(file, f"has {name} in {functions[name]} and in {bucket}")
+            functions[name] = bucket
+    return Buckets((OTHERS, *buckets), functions, tuple(opens), tuple(closes), cpu)
+
+
+def symbols(system_map: Path) -> dict[str, int]:
+    """Addresses of the text symbols of a System.map. A name that occurs twice is left out."""
+    found: dict[str, int] = {}
+    twice: set[str] = set()
+    with reading(system_map):
+        text = system_map.read_text("utf-8")
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = line.split()
+        if len(fields) != 3:
+            raise FormatError(system_map, "is no System.map", place=f"line {number}")
+        address, kind, name = fields
+        if kind not in "tT":
+            continue
+        if name in found:
+            twice.add(name)
+        found[name] = int(address, 16)
+    for name in twice:
+        del found[name]
+    return found
+
+
+def write_list(buckets: Buckets, system_map: Path, target: Path) -> list[str]:
+    """Write the plugin's list for one kernel; return the functions that this kernel has not."""
+    addresses = symbols(system_map)
+    lines: list[str] = []
+    absent: list[str] = []
+    regions = {name: number for number, name in enumerate(buckets.names)}
+    wanted = {name: (regions[bucket], 0) for name, bucket in buckets.functions.items()}
+    wanted |= dict.fromkeys(buckets.opens, (0, OPENS))
+    wanted |= dict.fromkeys(buckets.closes, (0, CLOSES))
+    for name, (region, flags) in sorted(wanted.items()):
+        if name in addresses:
+            lines.append(f"{addresses[name]:x} {region} {flags}")
+        else:
+            absent.append(name)
+    missing = [name for name in (*buckets.opens, *buckets.closes) if name in absent]
+    if missing:
+        raise FormatError(system_map, f"has no {missing[0]}; the window cannot be found")
+    entries = [
+        address
+        for name, address in addresses.items()
+        if name.startswith(ENTRY_PREFIX) and name not in COMMON
+    ]
+    for name in STUBS:
+        start = addresses.get(name)
+        if start is not None:
+            entries += range(start, start + STUB_BYTES * STUB_COUNT, STUB_BYTES)
+    lines += [f"interrupt {address:x}" for address in sorted(entries)]
+    write_text(target, "\n".join(lines) + "\n")
+    return absent

@@ -1,0 +1,138 @@
+"""`faltcon lab kernel`: build, boot, test and measure kernels with the FALTCON series."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from faltcon.errors import CheckFailedError, UsageError
+from faltcon.lab.kernel.base import load
+from faltcon.lab.kernel.build import Arch, Build, Config, Variant
+from faltcon.lab.kernel.steps import Steps
+
+__all__ = ["app"]
+
+
+class Target(StrEnum):
+    """What the arms run on, and so what is counted."""
+
+    QEMU_ICOUNT = "qemu-icount"
+    UM = "um"
+
+
+app = typer.Typer(no_args_is_help=True, help="Build, boot, test and measure kernels.")
+
+BaseOption = Annotated[
+    str | None, typer.Option("--base", help="Base kernel, a name in kernel/base.toml.")
+]
+VariantOption = Annotated[Variant, typer.Option("--variant", help="With or without the series.")]
+ArchOption = Annotated[Arch, typer.Option("--arch", help="QEMU's guest, or user-mode Linux.")]
+ConfigOption = Annotated[Config, typer.Option("--config", help="Which kernel options.")]
+SourceOption = Annotated[
+    Path | None, typer.Option("--source", help="A kernel tree to use instead of the base's.")
+]
+
+
+@app.command(
+    name="build",
+    epilog="Examples:  faltcon lab kernel build   |   faltcon lab kernel build --arch um   |   "
+    "faltcon lab kernel build --variant stock --source ~/linux-5.1",
+)
+def build_command(
+    *,
+    base: BaseOption = None,
+    variant: VariantOption = Variant.FALTCON,
+    arch: ArchOption = Arch.X86_64,
+    config: ConfigOption = Config.MINIMAL,
+    source: SourceOption = None,
+    jobs: Annotated[int | None, typer.Option(help="Parallel jobs; all CPUs if left out.")] = None,
+) -> None:
+    """Fetch, patch, configure and build a kernel; print the path of its bootable image."""
+    from faltcon.lab.kernel.build import build
+
+    what = Build(load(base), variant, arch, config, source)
+    typer.echo(str(build(what, Steps(what.folder / "logs"), jobs)))
+
+
+@app.command(
+    epilog="Examples:  faltcon lab kernel path --base 6.1 --variant stock --arch x86_64",
+)
+def path(
+    base: BaseOption = None,
+    variant: VariantOption = Variant.FALTCON,
+    arch: ArchOption = Arch.X86_64,
+    config: ConfigOption = Config.MINIMAL,
+) -> None:
+    """Print the path of a kernel's bootable image. Exit 1 if it is not built yet."""
+    what = Build(load(base), variant, arch, config)
+    if not what.image.exists():
+        raise CheckFailedError(
+            f"{what.image} is not built; run: faltcon lab kernel build --base {what.base.name} "
+            f"--variant {variant} --arch {arch} --config {config}"
+        )
+    typer.echo(str(what.image))
+
+
+@app.command(
+    name="test",
+    epilog="Examples:  faltcon lab kernel test --base 6.1   |   "
+    "faltcon lab kernel test --variant debug --cpus 8   |   faltcon lab kernel test wire__",
+)
+def run_tests(
+    *,
+    only: Annotated[
+        list[str] | None, typer.Argument(help="Parts of test names; all tests if left out.")
+    ] = None,
+    base: BaseOption = None,
+    variant: VariantOption = Variant.FALTCON,
+    arch: ArchOption = Arch.X86_64,
+    config: ConfigOption = Config.MINIMAL,
+    cpus: Annotated[int, typer.Option(min=1, max=16, help="The guest's virtual CPUs.")] = 2,
+) -> None:
+    """Boot a kernel, run the tests in it and print their KTAP. Exit 0 when all pass."""
+    from faltcon.lab.kernel import selftest
+
+    what = Build(load(base), variant, arch, config)
+    report = selftest.run_selftest(what, Steps(what.folder / "logs"), only or (), cpus, typer.echo)
+    for line in (*report.splats, *report.problems):
+        typer.echo(f"# {line}")
+    typer.echo(report.summary())
+    if not report.good:
+        raise CheckFailedError(f"the tests did not all pass on {what.name}")
+
+
+@app.command(
+    epilog="Examples:  faltcon lab kernel measure --base 6.1 --target qemu-icount --json   |   "
+    "faltcon lab kernel measure --layouts 3 --connections 400",
+)
+def measure(
+    *,
+    base: BaseOption = None,
+    target: Annotated[Target, typer.Option("--target", help="Instructions or cycles.")] = (
+        Target.QEMU_ICOUNT
+    ),
+    config: ConfigOption = Config.MINIMAL,
+    layouts: Annotated[int, typer.Option(min=1, help="Boots an arm.")] = 10,
+    connections: Annotated[int, typer.Option(min=50, help="Connections a boot.")] = 800,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, no table.")] = False,
+) -> None:
+    """Compare the levels with the stock kernel: instructions from SYN to SYNACK, by part."""
+    from faltcon.lab.kernel import measure as work
+
+    if target is Target.UM:
+        raise UsageError("cycles on user-mode Linux are not measured yet; use qemu-icount")
+    what = Build(load(base), Variant.FALTCON, Arch.X86_64, config)
+    found = work.measure(what, Steps(what.folder / "logs"), layouts, connections)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    typer.echo(f"{'':8}" + "".join(f"{name:>15}" for name in work.FIGURES))
+    for arm in (one.name for one in work.ARMS):
+        figures = found[arm]
+        line = "".join(f"{figures[name]['median']:15.0f}" for name in work.FIGURES)
+        change = found["relative"].get(arm, {}).get("total", {}).get("median")
+        typer.echo(f"{arm:8}{line}" + ("" if change is None else f"  {change:+.1%}"))

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faltcon.errors import FormatError
+from faltcon.lab.kernel import buckets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAP = """ffffffff81000000 T tcp_v4_rcv
+ffffffff81000100 t tcp_make_synack
+ffffffff81000200 T ip_build_and_send_pkt
+ffffffff81000300 T asm_sysvec_call_function
+ffffffff81000400 t twice
+ffffffff81000500 t twice
+ffffffff81001000 T irq_entries_start
+ffffffff82000000 D tcp_hashinfo
+"""
+
+
+@pytest.fixture
+def system_map(tmp_path: Path) -> Path:
+    file = tmp_path / "System.map"
+    file.write_text(MAP)
+    return file
+
+
+def test_the_projects_file_gives_each_function_one_bucket() -> None:
+    found = buckets.load()
+    assert found.names[0] == buckets.OTHERS
+    assert set(found.functions.values()) == set(found.names[1:])
+    assert {"request_sock", "synack", "route", "faltcon"} == set(found.names[1:])
+
+
+def test_a_function_in_two_buckets_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "buckets.toml"
+    file.write_text(
+        '[window]\nopen=["a"]\nclose=["b"]\n[guest]\ncpu="max"\n[buckets]\nx=["f"]\ny=["f"]\n'
+    )
+    with pytest.raises(FormatError, match="has f in x and in y"):
+        buckets.load(file)
+
+
+def test_symbols_are_text_and_unambiguous(system_map: Path) -> None:
+    found = buckets.symbols(system_map)
+    assert found["tcp_make_synack"] == 0xFFFFFFFF81000100
+    assert "twice" not in found
+    assert "tcp_hashinfo" not in found
+
+
+def test_the_list_has_window_regions_and_interrupts(system_map: Path, tmp_path: Path) -> None:
+    target = tmp_path / "list"
+    absent = buckets.write_list(buckets.load(), system_map, target)
+    lines = target.read_text().splitlines()
+    number = buckets.load().names.index("synack")
+    assert "ffffffff81000000 0 1" in lines
+    assert f"ffffffff81000100 {number} 0" in lines
+    assert "ffffffff81000200 0 2" in lines
+    assert "interrupt ffffffff81000300" in lines
+    assert "interrupt ffffffff81001008" in lines
+    assert "inet_reqsk_alloc" in absent
+
+
+def test_a_kernel_without_the_window_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "System.map"
+    file.write_text("ffffffff81000000 T tcp_v4_rcv\n")
+    with pytest.raises(FormatError, match="has no ip_build_and_send_pkt"):
+        buckets.write_list(buckets.load(), file, tmp_path / "list")
+
+
+def test_what_is_no_map_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "System.map"
+    file.write_text("hello\n")
+    with pytest.raises(FormatError, match="line 1"):
+        buckets.symbols(file)

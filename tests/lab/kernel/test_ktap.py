@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from faltcon.lab.kernel.ktap import parse
+
+END = "the end"
+
+
+def report(text: str) -> tuple[list[str], list[str], list[str]]:
+    found = parse(text.splitlines(), END)
+    return found.passed, found.failed, found.skipped
+
+
+def test_results_are_counted_by_kind() -> None:
+    text = f"KTAP version 1\n1..3\nok 1 a\nnot ok 2 b\nok 3 c # SKIP no such thing\n{END}"
+    assert report(text) == (["a"], ["b"], ["c"])
+    assert parse(text.splitlines(), END).summary() == "1 passed, 1 failed"
+
+
+def test_all_passed_is_good() -> None:
+    assert parse(["1..1", "ok 1 a", END], END).good
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["1..2", "ok 1 a", END], "1 planned tests gave no result"),
+        (["1..1", "ok 1 a"], "the guest ended before its tests did"),
+    ],
+)
+def test_what_is_missing_is_no_pass(lines: list[str], problem: str) -> None:
+    found = parse(lines, END)
+    assert not found.good
+    assert problem in found.problems
+    assert found.summary().endswith(", 1 failed")
+
+
+def test_nothing_at_all_is_no_pass() -> None:
+    assert not parse([END], END).good
+
+
+def test_subtests_count_instead_of_their_sum() -> None:
+    text = f"1..1\n    1..2\n    ok 1 x\n    not ok 2 y\nnot ok 1 suite\n{END}"
+    assert report(text) == (["x"], ["y"], [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[    1.0] BUG: KASAN: use-after-free in tcp_conn_request+0x10",
+        "[    1.0] WARNING: CPU: 0 PID: 1 at net/ipv4/tcp.c:1",
+        "WARNING: suspicious RCU usage",
+        "BUG: KCSAN: data-race in a / b",
+        "unreferenced object 0xffff (size 8):",
+    ],
+)
+def test_a_splat_of_the_kernel_is_a_failure(line: str) -> None:
+    found = parse(["1..1", "ok 1 a", line, END], END)
+    assert found.splats == [line]
+    assert not found.good
+    assert found.summary() == "1 passed, 1 failed"
+
+
+def test_carriage_returns_of_a_serial_line_are_no_matter() -> None:
+    assert parse(["1..1\r\n", "ok 1 a\r\n", f"{END}\r\n"], END).good
