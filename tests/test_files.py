@@ -56,15 +56,20 @@ def test_open_binary__short_file_is_itself(tmp_path: Path, content: bytes) -> No
         assert stream.read() == content
 
 
-def test_reading__cut_gzip_is_truncated(tmp_path: Path) -> None:
-    file = tmp_path / "cut.gz"
-    file.write_bytes(PACKED["gzip"][:-10])
-    with (
-        pytest.raises(TruncatedInputError, match=r"cut\.gz.*ends early"),
-        files.reading(file),
-        files.open_binary(file) as stream,
-    ):
-        stream.read()
+@pytest.mark.parametrize("kind", sorted(PACKED.keys() - {"plain"}))
+def test_reading__a_cut_stream_is_truncated_wherever_it_is_cut(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "cut"
+    # After its first four bytes, which tell the kind; not between two members or frames.
+    ends = {len(gzip.compress(PLAIN[:500])), len(zstandard.compress(PLAIN[:500]))}
+    # One byte more than a member is no member that ends early, but trailing rubbish.
+    for cut in {*range(5, len(PACKED[kind]))} - ends - {end + 1 for end in ends}:
+        file.write_bytes(PACKED[kind][:cut])
+        with (
+            pytest.raises(TruncatedInputError, match=r"cut.*ends early"),
+            files.reading(file),
+            files.open_binary(file) as stream,
+        ):
+            stream.read()
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])

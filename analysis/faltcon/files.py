@@ -88,10 +88,7 @@ def open_binary(file: str | Path) -> BinaryIO:
         mend = "decompress it first (zstd -d)"
         raise FormatError(file, "is compressed with zstd, which this Python lacks", mend=mend)
     if head == ZSTD_MAGIC:
-        reader = zstandard.ZstdDecompressor().stream_reader(
-            source, read_across_frames=True, closefd=True
-        )
-        return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader)))
+        return cast("BinaryIO", io.BufferedReader(_ZstdStream(source)))
     return cast("BinaryIO", source)
 
 
@@ -105,6 +102,51 @@ class _OwningGzip(gzip.GzipFile):
     def close(self) -> None:
         super().close()
         self._source.close()
+
+
+class _ZstdStream(io.RawIOBase):
+    """Frames of zstd, one after the other; a stream that ends within one raises EOFError.
+
+    The library's own reader takes the end of the file for the end of the data.
+    """
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._in_frame = False
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast("bytearray", buffer))
+        while not self._ready:
+            packed = self._source.read(zstandard.DECOMPRESSION_RECOMMENDED_INPUT_SIZE)
+            if not packed:
+                if self._in_frame:
+                    raise EOFError("the stream ends within a zstd frame")
+                return 0
+            self._ready = memoryview(self._unpack(packed))
+        size = min(len(view), len(self._ready))
+        view[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _unpack(self, packed: bytes) -> bytes:
+        plain = []
+        while packed:
+            self._in_frame = True
+            plain.append(self._frame.decompress(packed))
+            packed = self._frame.unused_data
+            if self._frame.eof:
+                self._in_frame = False
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+        return b"".join(plain)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
 
 
 class _Rejoined(io.RawIOBase):
