@@ -9,7 +9,7 @@ export MAKEFLAGS += --no-print-directory
 UV_RUN := uv run --frozen
 STAMPS := build/stamps
 
-.PHONY: test-kernel test-kernel-full help setup book test lint clean
+.PHONY: help setup book book-now test test-now test-kernel test-kernel-full environment readme-figure lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ $(STAMPS)/debian-%: tools/setup-debian
 	tools/setup-debian $*
 	@touch $@
 
-$(STAMPS)/python: pyproject.toml uv.lock tools/setup-uv
+$(STAMPS)/python: pyproject.toml uv.lock tools/setup-uv $(STAMPS)/debian-book
 	@mkdir -p $(@D)
 	tools/setup-uv
 	uv sync --frozen
@@ -31,12 +31,21 @@ $(STAMPS)/node: book/package.json book/package-lock.json $(STAMPS)/debian-book
 	cd book && npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@
 
+book: ## Set up and build the book into book/_build/html
+	@tools/timed 'make book' $(MAKE) book-now
+
+book-now: $(STAMPS)/python $(STAMPS)/node
+	$(UV_RUN) tools/build-book
+
 lint: $(STAMPS)/python ## Check style and types (ruff, mypy --strict)
 	$(UV_RUN) ruff check .
 	$(UV_RUN) ruff format --check .
 	$(UV_RUN) mypy
 
-test: $(STAMPS)/python $(STAMPS)/debian-test lint ## Run the tests
+test: ## Set up, check style and types, bring the book up to date and run the tests
+	@tools/timed 'make test' $(MAKE) test-now
+
+test-now: $(STAMPS)/python $(STAMPS)/debian-test lint book-now
 	$(UV_RUN) pytest
 
 test-kernel: $(STAMPS)/python $(STAMPS)/debian-kernel ## Build, boot and test a kernel with the series (QEMU)
@@ -46,6 +55,12 @@ test-kernel-full: test-kernel ## The same with the sanitizers, on 2 and 8 virtua
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 2
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 8
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kcsan --cpus 8
+
+environment: $(STAMPS)/python ## Write environment.yml (for conda users) from pyproject.toml and uv.lock
+	$(UV_RUN) tools/make-environment
+
+readme-figure: $(STAMPS)/python ## Draw the README's picture from the recordings
+	$(UV_RUN) tools/make-readme-figure
 
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

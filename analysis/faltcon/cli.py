@@ -16,6 +16,7 @@ from faltcon.data_cli import app as data_app
 from faltcon.errors import FaltconError, InterruptedRunError
 from faltcon.lab.cli import app as lab_app
 from faltcon.perf.cli import app as perf_app
+from faltcon.simulate.cli import app as model_app
 from faltcon.traffic.cli import app as traffic_app
 
 __all__ = ["app", "main"]
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.add_typer(perf_app, name="perf")
 app.add_typer(traffic_app, name="traffic")
 app.add_typer(lab_app, name="lab")
+app.add_typer(model_app, name="model")
 app.add_typer(data_app, name="data")
 
 
@@ -106,4 +108,7 @@ def run(arguments: list[str]) -> int:
             markup=False,
         )
         return 70
+    if outcome == InterruptedRunError.exit_code:
+        # Typer turns Ctrl-C inside a command into this code, without a word.
+        console.print("faltcon: interrupted", markup=False)
     return outcome if isinstance(outcome, int) else 0

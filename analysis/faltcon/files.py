@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import importlib.util
 import io
 import os
 import tempfile
@@ -12,17 +13,30 @@ import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-import zstandard
-
 from faltcon.errors import FormatError, InputError, TruncatedInputError
+
+# A browser's Python has no zstd; plain and gzip files read there all the same.
+HAS_ZSTD = importlib.util.find_spec("zstandard") is not None
+if HAS_ZSTD:
+    import zstandard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["atomic_write", "open_binary", "reading", "sha256_of", "write_bytes", "write_text"]
+__all__ = [
+    "DAMAGE",
+    "atomic_write",
+    "open_binary",
+    "reading",
+    "sha256_of",
+    "write_bytes",
+    "write_text",
+]
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+# What the decompressors raise for a stream that is damaged.
+DAMAGE = (gzip.BadGzipFile, zlib.error, *((zstandard.ZstdError,) if HAS_ZSTD else ()))
 
 
 @contextlib.contextmanager
@@ -40,7 +54,7 @@ def reading(file: str | Path) -> Iterator[None]:
         raise TruncatedInputError(
             file, "the compressed stream ends early", mend="copy or record it again"
         ) from error
-    except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+    except DAMAGE as error:
         raise FormatError(
             file, f"the compressed stream is damaged ({error})", mend="copy or record it again"
         ) from error
@@ -68,13 +82,29 @@ def open_binary(file: str | Path) -> BinaryIO:
             raw.close()
             raise
     if head.startswith(GZIP_MAGIC):
-        return cast("BinaryIO", gzip.GzipFile(fileobj=source, mode="rb"))
+        return cast("BinaryIO", _OwningGzip(source))
+    if head == ZSTD_MAGIC and not HAS_ZSTD:
+        raw.close()
+        mend = "decompress it first (zstd -d)"
+        raise FormatError(file, "is compressed with zstd, which this Python lacks", mend=mend)
     if head == ZSTD_MAGIC:
         reader = zstandard.ZstdDecompressor().stream_reader(
             source, read_across_frames=True, closefd=True
         )
         return cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader)))
     return cast("BinaryIO", source)
+
+
+class _OwningGzip(gzip.GzipFile):
+    """A gzip stream that closes the file under it, which GzipFile leaves open."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        super().__init__(fileobj=source, mode="rb")
+
+    def close(self) -> None:
+        super().close()
+        self._source.close()
 
 
 class _Rejoined(io.RawIOBase):

@@ -87,7 +87,7 @@ def describe_machine() -> dict[str, Any]:
 def _virtualization() -> str:
     try:
         answer = subprocess.run(
-            ["systemd-detect-virt"], capture_output=True, text=True, check=False, timeout=10
+            ["systemd-detect-virt", "--vm"], capture_output=True, text=True, check=False, timeout=10
         )
     except (FileNotFoundError, subprocess.TimeoutExpired):
         hypervisor = " hypervisor" in Path("/proc/cpuinfo").read_text()

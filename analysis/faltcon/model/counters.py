@@ -46,6 +46,7 @@ class Counters:
     synacks: int = 0
     # The model's own.
     objects_peak: int = 0
+    nodes_peak: int = 0
     requests_made: int = 0
     synacks_made: int = 0
     went_home: int = 0

@@ -63,6 +63,7 @@ class FStructKeeper:
         node = Node(key, cpu, own, counting)
         self.archive.add(node)
         self.counters.nodes += 1
+        self.counters.nodes_peak = max(self.counters.nodes_peak, self.counters.nodes)
         return node
 
     def request_begins(self, node: Node) -> None:

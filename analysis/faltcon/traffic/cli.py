@@ -2,13 +2,187 @@
 
 from __future__ import annotations
 
+import contextlib
+import enum
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from faltcon.errors import FaltconError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from faltcon.traffic.mining import Mined
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Mine captures: connections, transactions, f-pairs.")
 
 
-@app.callback()
-def _group() -> None:
-    """Keep this a group while it has a single command."""
+class WindowKindOption(enum.StrEnum):
+    """Kinds of window."""
+
+    SLIDING = "sliding"
+    TUMBLING = "tumbling"
+
+
+class CountOption(enum.StrEnum):
+    """Which connections count."""
+
+    ESTABLISHED = "established"
+    SYN = "syn"
+
+
+class EngineOption(enum.StrEnum):
+    """The two implementations; their answers are the same."""
+
+    COMPILED = "compiled"
+    DPKT = "dpkt"
+
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...", help="Captures: pcap or pcapng, plain, gzip or zstd; - reads stdin."
+    ),
+]
+Engine = Annotated[
+    EngineOption,
+    typer.Option(help="The fast implementation, or the readable one. Both answer the same."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, one a file.")]
+
+
+@app.command(
+    epilog="Examples:  faltcon traffic summary trace.pcap   |   "
+    "faltcon traffic summary --json *.pcap.gz   |   "
+    "faltcon traffic summary trace.pcapng --parquet connections.parquet. "
+    "Exit codes: 0 all files were read; 1 some failed; 2 usage."
+)
+def summary(
+    files: Files,
+    as_json: AsJson = False,
+    engine: Engine = EngineOption.COMPILED,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write the connections of all files here.")
+    ] = None,
+    transactions: Annotated[
+        Path | None, typer.Option(help="Write the HTTP transactions of all files here (Parquet).")
+    ] = None,
+) -> None:
+    """Count connections, HTTP transactions and f-keys of captures.
+
+    A file that ends early yields what its good part holds, marked truncated.
+    """
+    from faltcon.traffic import export, render
+    from faltcon.traffic.summary import SUMMARY_KEYS, summarize
+
+    with contextlib.ExitStack() as stack:
+        keep = [
+            stack.enter_context(export.writer(target, which))
+            for target, which in ((parquet, "connections"), (transactions, "transactions"))
+            if target is not None
+        ]
+
+        def answer(file: str, mined: Mined) -> dict[str, Any]:
+            for write in keep:
+                write(file, mined)
+            return summarize(file, mined)
+
+        answers = _answers(files, engine, SUMMARY_KEYS, answer)
+        failures = _print(answers, as_json, render.summary_table)
+    _leave(failures)
+
+
+@app.command(
+    epilog="Examples:  faltcon traffic repeats trace.pcap --k-t 3 --window 5s   |   "
+    "faltcon traffic repeats --json --k-t 1 --window 500ms --window-kind tumbling "
+    "--count syn *.pcap. Exit codes: 0 all files were read; 1 some failed; 2 usage."
+)
+def repeats(
+    files: Files,
+    as_json: AsJson = False,
+    engine: Engine = EngineOption.COMPILED,
+    k_t: Annotated[
+        int, typer.Option("--k-t", min=0, help="An f-pair has more connections than this.")
+    ] = 1,
+    window: Annotated[str, typer.Option(help="Length of the window: 5s, 500ms, 2m.")] = "5s",
+    window_kind: Annotated[
+        WindowKindOption,
+        typer.Option(help="Windows anywhere in time, or one after another."),
+    ] = WindowKindOption.SLIDING,
+    count: Annotated[
+        CountOption,
+        typer.Option(help="Count connections whose handshake completes, or every SYN."),
+    ] = CountOption.ESTABLISHED,
+) -> None:
+    """Count f-keys, f-pairs and handshakes that are open at the same time."""
+    from faltcon.traffic import render
+    from faltcon.traffic.pairs import parse_duration_ns
+    from faltcon.traffic.summary import REPEATS_KEYS
+    from faltcon.traffic.summary import repeats as repeats_of
+
+    window_ns = parse_duration_ns(window)
+
+    def answer(file: str, mined: Mined) -> dict[str, Any]:
+        return repeats_of(
+            file, mined, k_t=k_t, window_ns=window_ns, kind=window_kind.value, count=count.value
+        )
+
+    answers = _answers(files, engine, REPEATS_KEYS, answer)
+    _leave(_print(answers, as_json, render.repeats_table))
+
+
+def _answers(
+    files: list[str],
+    engine: EngineOption,
+    keys: tuple[str, ...],
+    answer: Callable[[str, Mined], dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """The answer for each file in order; for a file that fails, one that holds its error."""
+    from faltcon.traffic import render
+    from faltcon.traffic.engines import engine_of
+    from faltcon.traffic.summary import failed
+
+    mine = engine_of(engine.value)
+
+    for file in files:
+        try:
+            with render.progress(file) as progress:
+                mined = mine(file, progress=progress)
+        except FaltconError as error:
+            yield failed(file, keys, str(error))
+        else:
+            yield answer(file, mined)
+
+
+def _print(
+    answers: Iterator[dict[str, Any]],
+    as_json: bool,
+    table: Callable[[list[dict[str, Any]]], None],
+) -> int:
+    """Print the answers, JSON lines as they come; the number of files that failed."""
+    failures = 0
+    kept: list[dict[str, Any]] = []
+    for one in answers:
+        failures += one["error"] is not None
+        if as_json:
+            typer.echo(json.dumps(one, ensure_ascii=False))
+        else:
+            kept.append(one)
+    if not as_json:
+        table([one for one in kept if one["error"] is None])
+        sys.stdout.flush()
+        for one in kept:
+            if one["error"] is not None:
+                typer.echo(f"faltcon: {one['error']}", err=True)
+    return failures
+
+
+def _leave(failures: int) -> None:
+    if failures:
+        raise typer.Exit(1)

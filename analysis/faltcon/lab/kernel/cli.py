@@ -52,7 +52,7 @@ def build_command(
     jobs: Annotated[int | None, typer.Option(help="Parallel jobs; all CPUs if left out.")] = None,
 ) -> None:
     """Fetch, patch, configure and build a kernel; print the path of its bootable image."""
-    from faltcon.lab.kernel.build import build  # noqa: PLC0415  keeps --help fast
+    from faltcon.lab.kernel.build import build
 
     what = Build(load(base), variant, arch, config, source)
     typer.echo(str(build(what, Steps(what.folder / "logs"), jobs)))
@@ -94,7 +94,7 @@ def run_tests(
     cpus: Annotated[int, typer.Option(min=1, max=16, help="The guest's virtual CPUs.")] = 2,
 ) -> None:
     """Boot a kernel, run the tests in it and print their KTAP. Exit 0 when all pass."""
-    from faltcon.lab.kernel import selftest  # noqa: PLC0415  keeps --help fast
+    from faltcon.lab.kernel import selftest
 
     what = Build(load(base), variant, arch, config)
     report = selftest.run_selftest(what, Steps(what.folder / "logs"), only or (), cpus, typer.echo)
@@ -121,7 +121,7 @@ def measure(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, no table.")] = False,
 ) -> None:
     """Compare the levels with the stock kernel: instructions from SYN to SYNACK, by part."""
-    from faltcon.lab.kernel import measure as work  # noqa: PLC0415  keeps --help fast
+    from faltcon.lab.kernel import measure as work
 
     if target is Target.UM:
         raise UsageError("cycles on user-mode Linux are not measured yet; use qemu-icount")

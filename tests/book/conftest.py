@@ -1,0 +1,180 @@
+"""The built book, served on localhost, and a headless Chromium to open it with."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import os
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from playwright.sync_api import (
+        Browser,
+        BrowserContext,
+        ConsoleMessage,
+        Page,
+        Response,
+        Route,
+    )
+
+PROJECT = Path(__file__).resolve().parents[2]
+BOOK = PROJECT / "book"
+SITE = BOOK / "_build" / "html"
+SCREENSHOTS = PROJECT / "build" / "screenshots"
+IN_CI = os.environ.get("CI", "").lower() == "true"
+
+
+def built_pages() -> list[str]:
+    """Every page of the built book, as a path below the site; empty when it is not built."""
+    hidden = {"_static", "_sources", "_images", "_downloads"}
+    return sorted(
+        file.relative_to(SITE).as_posix()
+        for file in SITE.rglob("*.html")
+        if not hidden.intersection(file.relative_to(SITE).parts)
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for `path` once for each page, or once to say that there is none."""
+    if "path" in metafunc.fixturenames:
+        metafunc.parametrize("path", built_pages() or ["index.html"])
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip on a developer's machine, fail where everything must be there."""
+    if IN_CI:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing: the tests look at what the browser saw."""
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    if not (SITE / "index.html").exists():
+        skip_or_fail("the book is not built; run `make book`")
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """axe-core's script."""
+    script = BOOK / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.exists():
+        skip_or_fail("axe-core is not installed; run `make setup`")
+    return script
+
+
+@pytest.fixture(scope="session")
+def shoot() -> Callable[[Page, str, str], None]:
+    """Keep a picture of the whole page under build/screenshots: `shoot(page, path, kind)`."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+
+    def shot(page: Page, path: str, kind: str) -> None:
+        name = path.removesuffix(".html").replace("/", "-")
+        page.screenshot(path=SCREENSHOTS / f"{name}-{kind}.png", full_page=True)
+
+    return shot
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """The URL of the served book, without a slash at its end."""
+    handler = functools.partial(_Quiet, directory=str(site))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        skip_or_fail("chromium is not installed; run tools/setup-debian test")
+    # Chromium's sandbox refuses to run as root.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=options)
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """One page in one browser window, with all that went wrong or left the site."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.context = context
+        self.address = address
+        self.errors: list[str] = []
+        self.elsewhere: list[str] = []
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        context.on("requestfailed", lambda r: self.errors.append(f"{r.url}: {r.failure}"))
+        context.on("response", self._response)
+        context.route("**/*", self._route)
+        self.page: Page = context.new_page()
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.errors.append(message.text)
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.errors.append(f"{response.url}: {response.status}")
+
+    def _route(self, route: Route) -> None:
+        url = route.request.url
+        inside = url.startswith(self.address) or urlsplit(url).scheme in {"data", "blob", "about"}
+        if not inside:
+            self.elsewhere.append(url)
+            route.abort()
+        else:
+            route.continue_()
+
+    def open(self, path: str) -> Page:
+        """Go to a page and wait until its figures are drawn."""
+        self.page.goto(f"{self.address}/{path}", wait_until="load")
+        self.page.wait_for_load_state("networkidle")
+        canvases = self.page.locator(".faltcon-canvas")
+        for index in range(canvases.count()):
+            canvases.nth(index).locator("svg").first.wait_for(state="attached")
+        return self.page
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Callable[..., AbstractContextManager[Visit]]:
+    """Open a window: `visit(theme="dark", width=390)` is a context manager giving a Visit."""
+
+    @contextlib.contextmanager
+    def window(*, theme: str = "light", width: int = 1280, height: int = 900) -> Iterator[Visit]:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, locale="en-US"
+        )
+        context.add_init_script(
+            f"if (location.protocol === 'http:') {{ localStorage.setItem('mode', '{theme}');"
+            f" localStorage.setItem('theme', '{theme}'); }}"
+        )
+        try:
+            yield Visit(context, address)
+        finally:
+            context.close()
+
+    return window
