@@ -45,6 +45,52 @@ def test_subtests_count_instead_of_their_sum() -> None:
     assert report(text) == (["x"], ["y"], [])
 
 
+# What KUnit prints of a suite with a parametrised case, then the guest's own tests.
+KUNIT = f"""\
+KTAP version 1
+1..1
+    # Subtest: tcp_faltcon
+    1..2
+        # Subtest: faltcon_scenario__counters
+        ok 1 threshold__three
+        not ok 2 window__edge
+    # faltcon_scenario__counters: pass:1 fail:1 skip:0 total:2
+    not ok 1 - faltcon_scenario__counters
+    ok 2 - faltcon_slot__generation
+# tcp_faltcon: pass:1 fail:1 skip:0 total:2
+not ok 1 - tcp_faltcon
+KTAP version 1
+1..1
+ok 1 wire__same
+{END}"""
+
+
+def test_of_nested_suites_only_leaves_count() -> None:
+    found = parse(KUNIT.splitlines(), END)
+    assert found.passed == ["threshold__three", "faltcon_slot__generation", "wire__same"]
+    assert found.failed == ["window__edge"]
+    assert not found.problems
+
+
+def test_a_suite_that_fails_without_a_failed_leaf_is_a_failure() -> None:
+    text = f"1..1\n    1..1\n    ok 1 x\nnot ok 1 suite\n{END}"
+    assert report(text) == (["x"], ["suite"], [])
+
+
+@pytest.mark.parametrize("lost", ["    ok 2 - faltcon_slot__generation\n", "ok 1 wire__same\n"])
+def test_a_plan_not_fulfilled_is_a_problem_at_any_depth(lost: str) -> None:
+    found = parse(KUNIT.replace(lost, "").splitlines(), END)
+    assert found.problems == ["1 planned tests gave no result"]
+
+
+def test_two_runs_add_up_and_both_must_finish() -> None:
+    first, second = parse(["1..1", "ok 1 a", END], END), parse(["1..1", "ok 1 b"], END)
+    first.add(second)
+    assert first.passed == ["a", "b"]
+    assert not first.good
+    assert first.summary() == "2 passed, 1 failed"
+
+
 @pytest.mark.parametrize(
     "line",
     [

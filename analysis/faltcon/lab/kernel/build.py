@@ -33,6 +33,12 @@ class Variant(StrEnum):
     FALTCON = "faltcon"
     DEBUG = "debug"
     KCSAN = "kcsan"
+    KUNIT = "kunit"
+
+    @property
+    def has_kunit(self) -> bool:
+        """Whether the KUnit suite runs while this kernel boots."""
+        return self in (Variant.KUNIT, Variant.DEBUG)
 
 
 class Arch(StrEnum):

@@ -93,11 +93,11 @@ def run_tests(
     config: ConfigOption = Config.MINIMAL,
     cpus: Annotated[int, typer.Option(min=1, max=16, help="The guest's virtual CPUs.")] = 2,
 ) -> None:
-    """Boot a kernel, run the tests in it and print their KTAP. Exit 0 when all pass."""
+    """Boot a kernel, run the tests in it and the KUnit suite; print KTAP. Exit 0 when all pass."""
     from faltcon.lab.kernel import selftest
 
     what = Build(load(base), variant, arch, config)
-    report = selftest.run_selftest(what, Steps(what.folder / "logs"), only or (), cpus, typer.echo)
+    report = selftest.run_all(what, Steps(what.folder / "logs"), only or (), cpus, typer.echo)
     for line in (*report.splats, *report.problems):
         typer.echo(f"# {line}")
     typer.echo(report.summary())

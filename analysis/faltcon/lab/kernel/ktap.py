@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "parse"]
 
-PLAN = re.compile(r"^\s*1\.\.(\d+)\s*$")
+PLAN = re.compile(r"^(?P<indent>\s*)1\.\.(?P<number>\d+)\s*$")
 RESULT = re.compile(
     r"^(?P<indent>\s*)(?P<bad>not )?ok (?P<number>\d+)(?: -)? (?P<name>[^#]*?)\s*"
     r"(?:#\s*(?P<directive>\S+).*)?$"
@@ -29,8 +29,8 @@ class Report:
     """The leaves of a run: names of tests that passed, failed and were skipped.
 
     `splats` are the console lines with which the kernel itself reported
-    something; `planned` the number of top-level tests announced, or None;
-    `complete` whether each plan was fulfilled.
+    something; `problems` say what is missing, such as tests that a plan
+    announced; `finished` whether the console came to its end mark.
     """
 
     passed: list[str] = field(default_factory=list)
@@ -46,6 +46,15 @@ class Report:
         ran = bool(self.passed)
         return ran and self.finished and not (self.failed or self.splats or self.problems)
 
+    def add(self, other: Report) -> None:
+        """Take in the leaves of another run; both must have finished."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.splats += other.splats
+        self.problems += other.problems
+        self.finished = self.finished and other.finished
+
     def summary(self) -> str:
         """The last line a user sees."""
         failed = len(self.failed) + len(self.splats) + len(self.problems)
@@ -55,14 +64,13 @@ class Report:
 def parse(lines: Iterable[str], end_mark: str) -> Report:
     """Read a console's lines up to the one that equals `end_mark`.
 
-    Only top-level results and those of unindented suites count as leaves;
-    indented results (sub-tests) are counted instead of the line that sums
-    them up. A plan that is not fulfilled is a problem, and so is a console
-    that ends before the mark.
+    A result is a leaf unless results of deeper indentation came before it, which
+    it sums up; such a sum counts only where it failed and nothing below it did (a
+    suite's own set-up). A plan that is not fulfilled is a problem, at any depth,
+    and so is a console that ends before the mark.
     """
     report = Report()
-    expected = seen = 0
-    subtests = False
+    tree = _Tree(report)
     for raw in lines:
         line = raw.rstrip("\r\n")
         if line.strip() == end_mark:
@@ -71,24 +79,52 @@ def parse(lines: Iterable[str], end_mark: str) -> Report:
         if SPLAT.search(line):
             report.splats.append(line.strip())
         plan = PLAN.match(line)
-        if plan and not line.startswith(" "):
-            expected += int(plan[1])
+        if plan:
+            tree.plan(len(plan["indent"]), int(plan["number"]))
         result = RESULT.match(line)
-        if not result:
-            continue
-        if result["indent"]:
-            subtests = True
-        else:
-            seen += 1
-            if subtests:
-                subtests = False
-                continue
-        _count(report, result)
-    if seen < expected:
-        report.problems.append(f"{expected - seen} planned tests gave no result")
+        if result:
+            tree.result(result)
+    tree.end()
     if not report.finished:
         report.problems.append("the guest ended before its tests did")
     return report
+
+
+class _Tree:
+    """The results whose sum has not come yet, and the plans that they must fulfil."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.open: list[tuple[int, bool]] = []  # indentation, whether it failed
+        self.plans: dict[int, int] = {}
+
+    def plan(self, indent: int, number: int) -> None:
+        # Several top-level plans (KUnit's, then the guest's own) add up.
+        self.plans[indent] = self.plans.get(indent, 0) + number
+
+    def result(self, result: re.Match[str]) -> None:
+        indent = len(result["indent"])
+        below: list[tuple[int, bool]] = []
+        while self.open and self.open[-1][0] > indent:
+            below.append(self.open.pop())
+        bad = bool(result["bad"])
+        if not below:
+            _count(self.report, result)
+        else:
+            depth = min(one[0] for one in below)
+            self._check(depth, sum(one[0] == depth for one in below))
+            if bad and not any(one[1] for one in below):
+                _count(self.report, result)
+        self.open.append((indent, bad))
+
+    def end(self) -> None:
+        for indent in sorted(self.plans):
+            self._check(indent, sum(one[0] == indent for one in self.open))
+
+    def _check(self, indent: int, seen: int) -> None:
+        missing = self.plans.pop(indent, 0) - seen
+        if missing > 0:
+            self.report.problems.append(f"{missing} planned tests gave no result")
 
 
 def _count(report: Report, result: re.Match[str]) -> None:
