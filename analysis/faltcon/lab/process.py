@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FIRST_NICENESS", "Child", "put_first", "run", "start"]
 
 GRACE_S = 5.0
+POLL_S = 0.01
 FIRST_NICENESS = -20
 # Should this process be killed outright, its children go with it.
 DIE_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
@@ -74,7 +75,7 @@ class Child:
 
     def require_running(self) -> None:
         """Raise ToolFailedError with its last words when it has ended."""
-        code = self.popen.poll()
+        code = self._poll()
         if code is not None:
             raise ToolFailedError(self.command, code, self.output())
 
@@ -83,25 +84,36 @@ class Child:
 
         Raises ToolFailedError when it fails (with `check`) or is not done in time.
         """
-        try:
-            code = self.popen.wait(timeout_s)
-        except subprocess.TimeoutExpired as error:
-            raise ToolFailedError(
-                self.command, -1, f"{self.output()}\ndid not end within {timeout_s:g} s"
-            ) from error
+        deadline = time.monotonic() + timeout_s
+        while (code := self._poll()) is None:
+            if time.monotonic() >= deadline:
+                raise ToolFailedError(
+                    self.command, -1, f"{self.output()}\ndid not end within {timeout_s:g} s"
+                )
+            time.sleep(POLL_S)
         if check and code:
             raise ToolFailedError(self.command, code, self.output())
         return code
 
     def stop(self, number: signal.Signals = signal.SIGTERM, grace_s: float = GRACE_S) -> None:
         """Ask it to end, then make it and everything it started end. Safe to call again."""
-        if self.popen.poll() is None:
+        if self._poll() is None:
             self._signal(number)
             deadline = time.monotonic() + grace_s
-            while self.popen.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.01)
+            while self._poll() is None and time.monotonic() < deadline:
+                time.sleep(POLL_S)
         self._signal(signal.SIGKILL)
-        self.popen.wait()
+        with held():
+            self.popen.wait()
+
+    def _poll(self) -> int | None:
+        """Exit code, or None while it runs.
+
+        Popen takes a lock in here: a signal that raises between taking and
+        releasing it would leave it taken, and the clean-up would wait for ever.
+        """
+        with held():
+            return self.popen.poll()
 
     def _signal(self, number: signal.Signals) -> None:
         try:
