@@ -4,14 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from faltcon.errors import MissingToolError, ToolFailedError
+from faltcon.errors import InterruptedRunError, MissingToolError, ToolFailedError
 from faltcon.lab import process
+from faltcon.lab.interrupts import guarded
 
 
 def alive(pid: int) -> bool:
@@ -150,3 +152,39 @@ def test_children_die_with_a_parent_that_is_killed_outright(tmp_path: Path) -> N
         assert alive(pid)
         parent.kill()
     assert eventually(lambda: not alive(pid))
+
+
+class StrikingLock:
+    """Popen's lock, with a signal that comes just when it has been taken."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def acquire(self, blocking: bool = True) -> bool:
+        taken = self.lock.acquire(blocking)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.001)
+        return taken
+
+    def release(self) -> None:
+        self.lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def test_a_signal_while_a_child_is_waited_for_leaves_no_lock_taken(tmp_path: Path) -> None:
+    lock = StrikingLock()
+
+    def work(stack: ExitStack) -> None:
+        child = process.start(stack, ["sleep", "30"], log=tmp_path / "log")
+        child.popen._waitpid_lock = lock  # type: ignore[attr-defined]  # noqa: SLF001
+        stack.callback(lambda: None if not lock.lock.locked() else child.popen.kill())
+        child.wait(30)
+
+    with pytest.raises(InterruptedRunError):
+        guarded(work)
+    assert not lock.lock.locked()

@@ -154,7 +154,11 @@ def interrupt(words: list[str], root: Path, moment_ms: int, number: int) -> None
         time.sleep(moment_ms / 1000)
         assert recorder.poll() is None, "it ended before it was stopped"
         recorder.send_signal(number)
-        _, err = recorder.communicate(timeout=60)
+        try:
+            _, err = recorder.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            recorder.kill()
+            raise
     assert recorder.returncode == 130
     # Between two recordings there is nothing to clean up, and nothing is said of it.
     assert f"stopped by {signal.Signals(number).name}" in err or "interrupted" in err

@@ -60,7 +60,7 @@ class Capture:
         deadline = time.monotonic() + CATCH_UP_S
         while time.monotonic() < deadline:
             before = len(_counts(self.child.output()))
-            self.child.popen.send_signal(signal.SIGUSR1)
+            self.child.send(signal.SIGUSR1)
             while len(found := _counts(self.child.output())) == before:
                 self.child.require_running()
                 if time.monotonic() > deadline:

@@ -106,6 +106,11 @@ class Child:
         with held():
             self.popen.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send the program a signal; nothing happens where it has ended."""
+        if self._poll() is None:
+            os.kill(self.popen.pid, number)
+
     def _poll(self) -> int | None:
         """Exit code, or None while it runs.
 
