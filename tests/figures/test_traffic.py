@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pandas as pd
 
@@ -49,7 +50,10 @@ def test_connections_per_page__a_point_a_variant_and_page() -> None:
     axes = drawn(traffic.connections_per_page(frame, origin=ORIGIN))
     assert axes.get_ylim()[0] == 0
     assert [label.get_text() for label in axes.get_xticklabels()] == ["p", "q"]
-    assert axes.get_legend().get_title().get_text() == ""
+    assert axes.get_legend() is None
+    (legend,) = axes.get_figure().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["h1", "h2"]
+    assert legend.get_title().get_text() == ""
 
 
 def test_no_figure_is_cut_at_its_edge() -> None:
@@ -57,8 +61,11 @@ def test_no_figure_is_cut_at_its_edge() -> None:
     shares = pd.DataFrame(
         {"variant": ["h1keepalive-chromium", "h2c"], "share": [0.7, 0.0], "low": [0.7, 0.0]}
     )
-    pairs = pd.DataFrame(
-        {"k_t": [1, 50], "f_pairs": [7, 1], "window_kind": "sliding", "count": "syn"}
+    pairs = pd.concat(
+        pd.DataFrame(
+            {"k_t": [1, 50], "f_pairs": [7, 1], "window_kind": "sliding", "count": counted}
+        )
+        for counted in ("syn", "established")
     )
     loads = pd.DataFrame({"variant": "HTTP/1.1, keep-alive", "page": ["p"], "connections": [17]})
     for figure in (
@@ -68,7 +75,12 @@ def test_no_figure_is_cut_at_its_edge() -> None:
         traffic.f_pairs_by_threshold(pairs, origin=ORIGIN),
         traffic.connections_per_page(loads, origin=ORIGIN),
     ):
-        figure.savefig(io.BytesIO(), format="png")
+        figure.savefig(io.BytesIO(), format="png", dpi="figure")
+        titles = [panel.title.get_window_extent() for panel in figure.axes]
+        titles += [panel._left_title.get_window_extent() for panel in figure.axes]  # noqa: SLF001
+        drawn_titles = sorted((b for b in titles if b.width > 1), key=lambda b: b.x0)
+        for left, right in itertools.pairwise(drawn_titles):
+            assert left.x1 < right.x0
         inside = figure.get_tightbbox()
         assert inside.x0 >= -0.02
         assert inside.y0 >= -0.02
@@ -87,7 +99,7 @@ def test_f_pairs_by_threshold__a_line_a_choice() -> None:
     figure.savefig(io.BytesIO(), format="svg")
     assert ORIGIN in figure.get_supxlabel()
     assert [panel.get_title(loc="left") or panel.get_title() for panel in figure.axes] == [
-        "counting connections established",
+        "counting established connections",
         "counting SYNs",
     ]
     for panel in figure.axes:

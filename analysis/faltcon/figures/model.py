@@ -105,6 +105,7 @@ def policies_compared(frame: pd.DataFrame, *, origin: str) -> Figure:
     panel.set(xlim=(0, 1.12), xlabel="share of handshakes")
     panel.xaxis.set_major_formatter(PercentFormatter(1.0))
     panel.set_xticks(np.linspace(0, 1, 6))
+    panel.grid(visible=False, axis="y")
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize="small")
     style.stamp(figure, origin)
     return figure
@@ -133,7 +134,7 @@ def archive_over_time(frame: pd.DataFrame, *, origin: str) -> Figure:
             linestyle=dashes,
             label=name.replace("_", "-"),
         )
-    held.set(ylabel="in the archive (pieces)", ylim=(0, None))
+    held.set(ylabel="in the archive\n(pieces)", ylim=(0, None))
     held.legend(frameon=False, fontsize="small", ncols=4, loc="lower right")
     served.plot(frame["time_s"], frame["hit_share"], color=BLUE)
     served.set(xlabel="time (s)", ylabel="handshakes served\nby f_pull", ylim=(0, 1.02))

@@ -31,7 +31,7 @@ __all__ = [
 WIDTH_IN = 6.4
 # Told apart without a yellow that white paper swallows.
 _COLOURS = [style.PALETTE[n] for n in ("blue", "orange", "green", "purple", "sky", "vermilion")]
-_COUNTS = {"established": "connections established", "syn": "SYNs"}
+_COUNTS = {"established": "established connections", "syn": "SYNs"}
 
 
 def _axes(origin: str, height_in: float = 3.6, *, note: str = "") -> tuple[Figure, Axes]:
@@ -47,9 +47,15 @@ def _palette(count: int) -> list[str]:
     return [_COLOURS[place % len(_COLOURS)] for place in range(count)]
 
 
-def _legend_above(axes: Axes, columns: int) -> None:
+def _legend_above(figure: Figure, axes: Axes, columns: int) -> None:
     """The legend over the picture, where it hides nothing, without the column's own name."""
-    sns.move_legend(axes, "lower left", bbox_to_anchor=(0, 1), ncols=columns, title=None)
+    legend = axes.get_legend()
+    if legend is None:
+        return
+    texts = [text.get_text() for text in legend.get_texts()]
+    handles = [handle for handle in legend.legend_handles if handle is not None]
+    legend.remove()
+    figure.legend(handles, texts, loc="outside upper left", ncols=columns, fontsize="small")
 
 
 def transactions_per_connection(frame: pd.DataFrame, *, origin: str) -> Figure:
@@ -61,8 +67,7 @@ def transactions_per_connection(frame: pd.DataFrame, *, origin: str) -> Figure:
     figure, axes = _axes(origin)
     groups = frame["variant"].nunique()
     sns.ecdfplot(data=frame, x="transactions", hue="variant", palette=_palette(groups), ax=axes)
-    if groups:
-        _legend_above(axes, min(groups, 3))
+    _legend_above(figure, axes, 3)
     if len(frame) and frame["transactions"].max() > 20:
         axes.set_xscale("log")
     axes.set(xlabel="HTTP transactions in a connection", ylabel="share of connections")
@@ -138,7 +143,7 @@ def connections_per_page(frame: pd.DataFrame, *, origin: str) -> Figure:
     axes.set(xlabel="page", ylabel="TCP connections")
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend_above(axes, 3)
+    _legend_above(figure, axes, 3)
     return figure
 
 
@@ -167,7 +172,8 @@ def f_pairs_by_threshold(frame: pd.DataFrame, *, origin: str) -> Figure:
                 linestyle=line,
                 label=f"{kind} window",
             )
-        axes.set(title=f"counting {_COUNTS[count]}", xlabel="threshold $k_t$")
+        axes.set_title(f"counting {_COUNTS[count]}", fontsize="small", fontweight="normal")
+        axes.set_xlabel("threshold $k_t$")
     panels[0].set(ylabel="f-pairs")
     panels[0].set_ylim(bottom=0)
     panels[0].yaxis.set_major_locator(MaxNLocator(integer=True))
