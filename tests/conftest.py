@@ -1,10 +1,19 @@
-"""What all tests share: how hypothesis looks for counter-examples."""
+"""What all tests share: how hypothesis looks for counter-examples, and what a skip means."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+IN_CI = os.environ.get("CI", "").lower() == "true"
+# A reason that starts so is about data of others, which no set-up can fetch.
+NOT_OURS = "third-party data: "
 
 # A shared machine may be slow at any moment: time is no property of the code under test.
 # In CI the examples are the same each time, so that a failure can be repeated.
@@ -12,6 +21,32 @@ settings.register_profile(
     "ours",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    derandomize=os.environ.get("CI") == "true",
+    derandomize=IN_CI,
 )
 settings.load_profile("ours")
+
+
+def _refuse(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Make a skip a failure where the set-up was to bring all that the tests need."""
+    if not IN_CI or report.outcome != "skipped" or hasattr(report, "wasxfail"):
+        return
+    # A skip is told as a tuple of file, line and reason.
+    reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith(NOT_OURS):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though in CI nothing may be missing: {reason}"
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _refuse(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _refuse(report)
+    return report

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faltcon import book
@@ -86,6 +86,16 @@ def test_flamegraph__holds_every_sample() -> None:
     assert profile["hues"] == {"tcp_sendmsg": 0}
 
 
+def test_flamegraph__stands_as_a_picture_until_the_script_draws() -> None:
+    view = book.flamegraph(FOLDED, title="all", alt="A <profile>", origin="x", groups={})
+    canvas = view.html.split('<div class="faltcon-canvas">')[1]
+    assert canvas.startswith('<img src="data:image/png;base64,')
+    assert 'alt="A &lt;profile&gt;"' in canvas
+    assert view.png is not None
+    assert view.png.startswith(b"\x89PNG")
+
+
+@settings(max_examples=20)  # each one is drawn
 @given(
     st.dictionaries(
         st.lists(st.sampled_from("abcdef"), min_size=1, max_size=5).map(";".join),
@@ -142,3 +152,12 @@ def test_numbers__stay_with_their_units() -> None:
     assert book.count(1234567.4) == "1\u202f234\u202f567"
     assert book.interval([0.5]) == "50\u00a0%"
     assert book.interval([0.5, 0.5, 0.5]) == "50\u00a0% (50\u00a0to\u00a050)"
+    assert book.counted(1, "run") == "1\u00a0run"
+    assert book.counted(12345, "run") == "12\u202f345\u00a0runs"
+
+
+def test_interval__has_the_decimals_that_show_it() -> None:
+    assert book.interval([0.07, 0.0705, 0.071]) == "7.0\u00a0% (7.0\u00a0to\u00a07.1)"
+    assert book.interval([0.070, 0.0701, 0.0702]) == "7.01\u00a0% (7.00\u00a0to\u00a07.02)"
+    assert book.interval([0.06, 0.07, 0.08]) == "7\u00a0% (6\u00a0to\u00a08)"
+    assert book.interval([0.07, 0.07000001, 0.07000002]).count("7.00") == 3

@@ -46,7 +46,7 @@ def test_load__each_figure_and_table_of_the_paper_has_a_claim() -> None:
 def test_load__each_number_stands_in_the_papers_text() -> None:
     texts = sorted(PAPER.glob("*.txt"))
     if not texts:
-        pytest.skip("the paper's text is not in ../shared")
+        pytest.skip("third-party data: the paper's text is not in ../shared")
     paper = re.sub(r"\s+", " ", texts[0].read_text(encoding="utf-8"))
     spellings = {
         "%": r"{}%", "x": r"{}x", "KB": r"{} ?KB", "B": r"{} ?B", "s": r"{} s",

@@ -114,6 +114,12 @@ def test_atomic_write__missing_folder_is_named(tmp_path: Path) -> None:
         files.write_text(tmp_path / "none" / "x", "x")
 
 
+def test_atomic_write__a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; name a file in it"):
+        files.write_text(tmp_path, "x")
+    assert list(tmp_path.iterdir()) == []
+
+
 @given(st.binary(max_size=2000))
 def test_sha256_of__is_that_of_the_bytes(
     tmp_path_factory: pytest.TempPathFactory, b: bytes

@@ -46,7 +46,11 @@ def write_run(root: Path, name: str, **changes: object) -> Path:
     document = {
         "origin": "measured-here",
         "parameters": {"variant": "napi", "response_bytes": 64},
-        "results": {"connections_per_second": 1000.0},
+        "results": {
+            "connections_per_second": 1000.0,
+            "samples": 4,
+            "samples_other_programs": 1,
+        },
         "repetition": 1,
     } | changes
     (folder / provenance.FILE_NAME).write_text(json.dumps(document))

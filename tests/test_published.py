@@ -22,7 +22,7 @@ def test_http_sources__speak_of_claims_that_exist() -> None:
 
 def test_transcribed_flow_sums__are_the_histograms_own() -> None:
     if not HISTOGRAMS.exists():
-        pytest.skip("the flow histograms are not in ../shared")
+        pytest.skip("third-party data: the flow histograms are not in ../shared")
     origins = published.origins()
     for row in published.transcribed_flow_sums():
         file = HISTOGRAMS / row.file
@@ -32,7 +32,7 @@ def test_transcribed_flow_sums__are_the_histograms_own() -> None:
 
 def test_flow_sums__recomputed_and_transcribed_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     if not HISTOGRAMS.exists():
-        pytest.skip("the flow histograms are not in ../shared")
+        pytest.skip("third-party data: the flow histograms are not in ../shared")
     monkeypatch.setenv("FALTCON_FLOW_HISTOGRAMS", str(HISTOGRAMS))
     fresh, origin = published.flow_sums()
     assert origin.recomputed
@@ -122,7 +122,7 @@ def test_table__has_rows_numbers_and_a_source(name: str) -> None:
 def test_table__is_the_transcription_it_was_copied_from(ours: str, origin: str) -> None:
     source = SHARED / "published" / origin
     if not source.exists():
-        pytest.skip("the transcriptions are not in ../shared")
+        pytest.skip("third-party data: the transcriptions are not in ../shared")
     kept = (paths.paper_dir() / f"published_{ours}.tsv").read_text(encoding="utf-8")
     for line in source.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):

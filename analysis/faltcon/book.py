@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["View", "chart", "count", "figure", "flamegraph", "interval", "percent", "table"]
+__all__ = [
+    "View",
+    "chart",
+    "count",
+    "counted",
+    "figure",
+    "flamegraph",
+    "interval",
+    "percent",
+    "table",
+]
 
 # Frames narrower than this share of all samples are joined into one, named so.
 FLAME_SMALLEST_SHARE = 0.0005
@@ -53,6 +63,7 @@ class View:
 # A number stays on the line of its unit.
 _SPACE = "\N{NO-BREAK SPACE}"
 _THIN_SPACE = "\N{NARROW NO-BREAK SPACE}"
+_MOST_DIGITS = 2
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -65,11 +76,24 @@ def count(number: float) -> str:
     return f"{number:,.0f}".replace(",", _THIN_SPACE)
 
 
+def counted(number: int, thing: str) -> str:
+    """A number with what it counts, in the plural but for one: "1 run", "3 runs"."""
+    return f"{count(number)}{_SPACE}{thing}{'' if number == 1 else 's'}"
+
+
 def interval(shares: Iterable[float], digits: int = 0) -> str:
-    """Median of shares (0 to 1) with its 95 % interval: "39 % (38 to 41)"; one value is alone."""
+    """Median of shares (0 to 1) with its 95 % interval: "39 % (38 to 41)"; one value is alone.
+
+    Where `digits` decimals would make both limits look equal, there are more,
+    up to two.
+    """
     found = median_interval(list(shares))
     if found.n == 1:
         return percent(found.value, digits)
+    while digits < _MOST_DIGITS and found.low != found.high:
+        if f"{100 * found.low:.{digits}f}" != f"{100 * found.high:.{digits}f}":
+            break
+        digits += 1
     low, high = (f"{100 * edge:.{digits}f}" for edge in (found.low, found.high))
     return f"{percent(found.value, digits)} ({low}{_SPACE}to{_SPACE}{high})"
 
@@ -141,9 +165,11 @@ def flamegraph(
 
     folded: "outermost;...;innermost" to its weight, as `faltcon perf fold`
     prints. groups: legend text to the names of the functions of that colour, at
-    most eight. Frames under 0.05 % of all samples are joined. Raises UsageError
-    for no stacks.
+    most eight. Frames under 0.05 % of all samples are joined. On paper and
+    without JavaScript a picture takes its place. Raises UsageError for no stacks.
     """
+    from faltcon.figures import flame  # noqa: PLC0415  slow to import
+
     if not folded:
         raise UsageError("a flame graph needs at least one stack")
     tree = _tree(folded)
@@ -151,10 +177,15 @@ def flamegraph(
     root = _packed(tree, names, FLAME_SMALLEST_SHARE * tree.value, title)
     hues = {n: hue for hue, members in enumerate(groups.values()) for n in members if n in names}
     profile = json.dumps({"names": list(names), "root": root, "hues": hues}, separators=(",", ":"))
+    *colours, rest = _colours(len(groups))
     legend = "".join(
         f'<li><i style="background:{colour}"></i>{html.escape(text)}</li>'
-        for text, colour in zip([*groups, "anything else"], _colours(len(groups)), strict=True)
+        for text, colour in zip([*groups, "anything else"], [*colours, rest], strict=True)
     )
+    coloured = [colours[hues[n]] if n in hues else rest for n in names]
+    pixels = io.BytesIO()
+    flame.icicle(root, list(names), coloured).savefig(pixels, format="png", dpi=130)
+    picture = _data_url("image/png", pixels.getvalue())
     page = (
         f'<div class="faltcon-flame" data-alt="{html.escape(alt)}" '
         f'data-title="{html.escape(title)}">'
@@ -163,13 +194,14 @@ def flamegraph(
         '<a class="faltcon-speedscope" href="#" target="_blank" rel="noopener">Open in '
         'speedscope</a><a class="faltcon-folded" href="#" download="stacks.folded">Folded '
         f'stacks</a></div><ul class="faltcon-legend">{legend}</ul>'
-        '<div class="faltcon-canvas"></div><p role="status"></p>'
-        f"{_json_script(profile)}{_origin_line(origin, [])}"
+        # The script puts the interactive graph in the picture's place.
+        f'<div class="faltcon-canvas"><img src="{picture}" alt="{html.escape(alt)}"></div>'
+        f'<p role="status"></p>{_json_script(profile)}{_origin_line(origin, [])}'
         "<details><summary>Keys, and the widest functions as a table</summary><p>Arrow keys move "
         "between frames, Enter zooms in, Escape zooms out. Hover or focus shows a frame's share."
         f"</p>{_widest(folded)}</details></div>"
     )
-    return View(page)
+    return View(page, png=pixels.getvalue())
 
 
 def table(

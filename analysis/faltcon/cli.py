@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ from faltcon.traffic.cli import app as traffic_app
 __all__ = ["app", "main"]
 
 EPILOG = (
+    "Examples: faltcon traffic summary capture.pcap | faltcon perf breakdown perf-script.txt | "
+    "faltcon data verify\n\n"
     "Exit codes: 0 done; 1 a file could not be used or a check says no; 2 usage; "
     "3 this machine lacks a tool, a permission or a kernel feature; 4 a program that was run "
     "failed; 70 an error we did not foresee; 130 interrupted."
@@ -68,7 +71,43 @@ def main() -> None:
     """
     # A polite kill cleans up exactly as Ctrl-C does; a reader that stops early is no error.
     signal.signal(signal.SIGTERM, _interrupt)
+    # Who closes our output wants none; left closed, the next file opened would take its place.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     sys.exit(run(sys.argv[1:]))
+
+
+def _discard_output() -> None:
+    """Keep Python from writing at exit what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell_usage(error: TyperException, console: Console) -> None:
+    """Say what is wrong with the command line.
+
+    Typer's errors of this kind know how to show the usage beside the problem; its
+    public base class does not say so.
+    """
+    show = getattr(error, "show", None)
+    if show is None:
+        console.print(f"faltcon: {error}", markup=False)
+    else:
+        show()
+
+
+def _tell_unforeseen(error: Exception, console: Console) -> int:
+    """Say what went wrong outside our own errors; the exit code."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        _discard_output()
+        console.print(f"faltcon: the output: {error.strerror}; make room or write elsewhere")
+        return FaltconError.exit_code
+    console.print(
+        f"faltcon: an error that we did not foresee: {type(error).__name__}: {error}; "
+        "please report it with the output of the same command under FALTCON_DEBUG=1",
+        markup=False,
+    )
+    return 70
 
 
 def run(arguments: list[str]) -> int:
@@ -77,22 +116,20 @@ def run(arguments: list[str]) -> int:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         outcome = app(arguments, prog_name="faltcon", standalone_mode=False)
+        # What is still in the buffer may meet a full disk or a closed pipe: now, not at the exit.
+        sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt, InterruptedRunError) as error:
         text = str(error) or "interrupted"
         console.print(f"faltcon: {text}", markup=False)
         return InterruptedRunError.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has stopped; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as error:
+        # Whoever read our output has stopped; Typer ends itself where it meets that.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _discard_output()
         return 0
     except TyperException as error:
-        # The command line itself is wrong. Typer's errors of this kind know how to show the
-        # usage beside the problem; its public base class does not say so.
-        show = getattr(error, "show", None)
-        if show is None:
-            console.print(f"faltcon: {error}", markup=False)
-        else:
-            show()
+        _tell_usage(error, console)
         return error.exit_code
     except FaltconError as error:
         if debug:
@@ -102,12 +139,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        console.print(
-            f"faltcon: an error that we did not foresee: {type(error).__name__}: {error}; "
-            "please report it with the output of the same command under FALTCON_DEBUG=1",
-            markup=False,
-        )
-        return 70
+        return _tell_unforeseen(error, console)
     if outcome == InterruptedRunError.exit_code:
         # Typer turns Ctrl-C inside a command into this code, without a word.
         console.print("faltcon: interrupted", markup=False)

@@ -179,6 +179,9 @@ class _Rejoined(io.RawIOBase):
 def atomic_write(target: str | Path) -> Iterator[BinaryIO]:
     """Write `target` whole or not at all: to a temporary neighbour, then renamed over it."""
     target = Path(target)
+    # Said before the work that fills the file, not when the whole of it is to be put in place.
+    if target.is_dir():
+        raise InputError(target, "is a folder", mend="name a file in it")
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except FileNotFoundError as error:

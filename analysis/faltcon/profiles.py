@@ -41,7 +41,9 @@ class Profile:
 
     setup: how client and server were joined (napi, veth, loopback).
     response_bytes: size of the response's body. connections_per_s: as the load
-    generator counted. stacks: kernel stacks, folded, to their number.
+    generator counted. other_share: the part of the samples (0 to 1) that the
+    recorder found in programs without a part in the run. stacks: kernel stacks,
+    folded, to their number.
     """
 
     run: str
@@ -50,6 +52,7 @@ class Profile:
     response_bytes: int
     repetition: int
     connections_per_s: float
+    other_share: float
     breakdowns: dict[str, Breakdown]
     stacks: Counter[str]
 
@@ -84,6 +87,8 @@ def read(folder: Path, classifiers: dict[str, Classifier]) -> Profile:
         ("variant", parameters),
         ("response_bytes", parameters),
         ("connections_per_second", results),
+        ("samples", results),
+        ("samples_other_programs", results),
     ):
         if name not in place:
             raise FormatError(folder / provenance.FILE_NAME, f"says no {name}")
@@ -103,6 +108,7 @@ def read(folder: Path, classifiers: dict[str, Classifier]) -> Profile:
         response_bytes=int(parameters["response_bytes"]),
         repetition=int(document["repetition"]),
         connections_per_s=float(results["connections_per_second"]),
+        other_share=results["samples_other_programs"] / results["samples"],
         breakdowns=breakdowns,
         stacks=folder_of_stacks.stacks,
     )

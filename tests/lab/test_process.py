@@ -161,7 +161,9 @@ class StrikingLock:
         self.lock = threading.Lock()
 
     def acquire(self, blocking: bool = True) -> bool:
-        taken = self.lock.acquire(blocking)
+        # Nobody else takes it: where it does not come free, it was left taken.
+        taken = self.lock.acquire(timeout=5) if blocking else self.lock.acquire(blocking=False)
+        assert taken or not blocking, "Popen's lock was left taken; the clean-up would hang"
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.001)
         return taken

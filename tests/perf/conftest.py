@@ -14,5 +14,5 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "perf-scripts"
 @pytest.fixture(scope="session")
 def perf_scripts() -> Path:
     if not SHARED.is_dir():
-        pytest.skip(f"public perf scripts are not beside the clone ({SHARED})")
+        pytest.skip(f"third-party data: public perf scripts are not beside the clone ({SHARED})")
     return SHARED

@@ -208,7 +208,7 @@ def test_bench__says_its_rate(capsys) -> None:
 def test_load__real_captures() -> None:
     folder = paths.project_root().parent / "shared" / "captures"
     if not folder.is_dir():
-        pytest.skip("no ../shared/captures beside the clone")
+        pytest.skip("third-party data: no ../shared/captures beside the clone")
     found = 0
     for file in sorted(folder.rglob("*.pcap"))[:60]:
         loaded = load(str(file))

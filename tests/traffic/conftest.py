@@ -165,5 +165,5 @@ def craft():
 def captures():
     """The folder of third-party captures; a test that needs it is skipped where it is absent."""
     if not (CAPTURES / "ORACLE.jsonl").exists():
-        pytest.skip(f"the third-party captures are not at {CAPTURES}")
+        pytest.skip(f"third-party data: the captures are not at {CAPTURES}")
     return CAPTURES

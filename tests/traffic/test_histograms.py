@@ -51,7 +51,7 @@ def test_a_missing_file_is_said(tmp_path) -> None:
 
 def test_the_shares_that_the_paper_quotes() -> None:
     if not (FOLDER / "MANIFEST.tsv").exists():
-        pytest.skip(f"the third-party flow histograms are not at {FOLDER}")
+        pytest.skip(f"third-party data: the flow histograms are not at {FOLDER}")
     checked = 0
     with (FOLDER / "MANIFEST.tsv").open(newline="") as stream:
         for row in csv.DictReader(stream, delimiter="\t"):

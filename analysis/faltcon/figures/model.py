@@ -12,6 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from faltcon.figures import style
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["archive_over_time", "design_space", "memory_at_rates", "policies_compared"]
 
-# Okabe and Ito's colours, told apart with every common colour blindness.
-BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "0.35"
+BLUE, VERMILION = style.PALETTE["blue"], style.PALETTE["vermilion"]
+GREEN, GREY = style.PALETTE["green"], style.GREYS["dark"]
 AXIS_NAMES = {
     "k_t": "threshold $k_t$",
     "window_s": "window (s)",
@@ -31,12 +33,9 @@ AXIS_NAMES = {
 
 
 def _new(width_in: float, height_in: float, rows: int, columns: int) -> tuple[Figure, NDArray]:  # type: ignore[type-arg]
+    style.apply()
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def _sign(figure: Figure, origin: str) -> None:
-    figure.supxlabel(f"data: {origin}", x=0.99, ha="right", fontsize="x-small", color=GREY)
 
 
 def design_space(frame: pd.DataFrame, *, origin: str) -> Figure:
@@ -48,7 +47,7 @@ def design_space(frame: pd.DataFrame, *, origin: str) -> Figure:
     one that the whole row has in common.
     """
     names = list(dict.fromkeys(frame["varied"]))
-    figure, axes = _new(2.1 * len(names) + 0.8, 4.2, 2, len(names))
+    figure, axes = _new(1.5 * len(names) + 1.0, 4.4, 2, len(names))
     top = max(float(frame["objects_peak"].max()), 1.0) * 1.08
     for column, name in enumerate(names):
         part = frame[frame["varied"] == name]
@@ -68,7 +67,7 @@ def design_space(frame: pd.DataFrame, *, origin: str) -> Figure:
         lower.set_xlabel(AXIS_NAMES.get(name, name))
     axes[0, 0].set_ylabel("handshakes served\nby f_pull")
     axes[1, 0].set_ylabel("objects kept\nat once (most)")
-    _sign(figure, origin)
+    style.stamp(figure, origin)
     return figure
 
 
@@ -81,7 +80,13 @@ def policies_compared(frame: pd.DataFrame, *, origin: str) -> Figure:
     figure, axes = _new(6.4, 0.55 * len(frame) + 1.4, 1, 1)
     panel: Axes = axes[0, 0]
     places = np.arange(len(frame))[::-1]
-    panel.barh(places + 0.19, frame["memory_share"], 0.36, color="0.7", label="memory used before")
+    panel.barh(
+        places + 0.19,
+        frame["memory_share"],
+        0.36,
+        color=style.GREYS["light"],
+        label="memory used before",
+    )
     panel.barh(places - 0.19, frame["state_share"], 0.36, color=BLUE, label="states still right")
     for place, share in zip(places, frame["state_share"], strict=True):
         panel.annotate(
@@ -100,8 +105,9 @@ def policies_compared(frame: pd.DataFrame, *, origin: str) -> Figure:
     panel.set(xlim=(0, 1.12), xlabel="share of handshakes")
     panel.xaxis.set_major_formatter(PercentFormatter(1.0))
     panel.set_xticks(np.linspace(0, 1, 6))
+    panel.grid(visible=False, axis="y")
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize="small")
-    _sign(figure, origin)
+    style.stamp(figure, origin)
     return figure
 
 
@@ -114,7 +120,7 @@ def archive_over_time(frame: pd.DataFrame, *, origin: str) -> Figure:
     """
     figure, axes = _new(6.4, 4.4, 2, 1)
     held, served = axes[:, 0]
-    for name, colour, style in (
+    for name, colour, dashes in (
         ("nodes", GREY, ":"),
         ("f_pairs", GREEN, "--"),
         ("objects", BLUE, "-"),
@@ -125,15 +131,15 @@ def archive_over_time(frame: pd.DataFrame, *, origin: str) -> Figure:
             frame[name],
             where="post",
             color=colour,
-            linestyle=style,
+            linestyle=dashes,
             label=name.replace("_", "-"),
         )
-    held.set(ylabel="in the archive (pieces)", ylim=(0, None))
+    held.set(ylabel="in the archive\n(pieces)", ylim=(0, None))
     held.legend(frameon=False, fontsize="small", ncols=4, loc="lower right")
     served.plot(frame["time_s"], frame["hit_share"], color=BLUE)
     served.set(xlabel="time (s)", ylabel="handshakes served\nby f_pull", ylim=(0, 1.02))
     served.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _sign(figure, origin)
+    style.stamp(figure, origin)
     return figure
 
 
@@ -161,7 +167,7 @@ def memory_at_rates(frame: pd.DataFrame, *, origin: str) -> Figure:
     panel.set(xlabel="new clients a second", ylabel="memory of nodes, at most")
     panel.margins(x=0.3, y=0.2)
     panel.grid(visible=True, linewidth=0.5, alpha=0.5)
-    _sign(figure, origin)
+    style.stamp(figure, origin)
     return figure
 
 

@@ -59,13 +59,16 @@ def apply() -> None:
     )
 
 
-def stamp(figure: Figure, origin: str, n: int | str, *, note: str = "") -> None:
+def stamp(figure: Figure, origin: str, n: int | str | None = None, *, note: str = "") -> None:
     """Write under a figure where its data come from and how many repetitions it shows.
 
-    origin: as in provenance.json (`measured-here`, `published`, `synthetic`).
-    n: number of repetitions, or words such as `3 to 10`.
+    origin: as in provenance.json (`measured-here`, `published`, `synthetic`), or
+    words of the caller's. n: number of repetitions, or words such as `3 to 10`;
+    None where nothing was repeated.
     """
-    text = f"Data: {_ORIGINS.get(origin, origin)}; n = {n}"
+    text = f"Data: {_ORIGINS.get(origin, origin)}"
+    if n is not None:
+        text = f"{text}; n = {n}"
     if note:
         text = f"{text}; {note}"
     figure.supxlabel(text, fontsize="x-small", color=GREYS["dark"], x=0.01, ha="left")

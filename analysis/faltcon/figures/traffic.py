@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from faltcon.figures import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,17 +28,34 @@ __all__ = [
     "transactions_per_connection",
 ]
 
-PALETTE = "colorblind"
-SIZE_IN = (6.4, 3.6)
-PAPER_COLOUR = "0.35"
+WIDTH_IN = 6.4
+# Told apart without a yellow that white paper swallows.
+_COLOURS = [style.PALETTE[n] for n in ("blue", "orange", "green", "purple", "sky", "vermilion")]
+_COUNTS = {"established": "established connections", "syn": "SYNs"}
 
 
-def _axes(origin: str) -> tuple[Figure, Axes]:
+def _axes(origin: str, height_in: float = 3.6, *, note: str = "") -> tuple[Figure, Axes]:
     """An empty figure whose foot says where its data comes from."""
-    figure = Figure(figsize=SIZE_IN, layout="constrained")
-    axes = figure.subplots()
-    figure.supxlabel(f"data: {origin}", x=0.99, ha="right", fontsize="x-small", color=PAPER_COLOUR)
-    return figure, axes
+    style.apply()
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    style.stamp(figure, origin, note=note)
+    return figure, figure.subplots()
+
+
+def _palette(count: int) -> list[str]:
+    """Colours for so many groups; from the seventh on they come again."""
+    return [_COLOURS[place % len(_COLOURS)] for place in range(count)]
+
+
+def _legend_above(figure: Figure, axes: Axes, columns: int) -> None:
+    """The legend over the picture, where it hides nothing, without the column's own name."""
+    legend = axes.get_legend()
+    if legend is None:
+        return
+    texts = [text.get_text() for text in legend.get_texts()]
+    handles = [handle for handle in legend.legend_handles if handle is not None]
+    legend.remove()
+    figure.legend(handles, texts, loc="outside upper left", ncols=columns, fontsize="small")
 
 
 def transactions_per_connection(frame: pd.DataFrame, *, origin: str) -> Figure:
@@ -46,7 +65,9 @@ def transactions_per_connection(frame: pd.DataFrame, *, origin: str) -> Figure:
     (count, at least 1). `origin` is printed below.
     """
     figure, axes = _axes(origin)
-    sns.ecdfplot(data=frame, x="transactions", hue="variant", palette=PALETTE, ax=axes)
+    groups = frame["variant"].nunique()
+    sns.ecdfplot(data=frame, x="transactions", hue="variant", palette=_palette(groups), ax=axes)
+    _legend_above(figure, axes, 3)
     if len(frame) and frame["transactions"].max() > 20:
         axes.set_xscale("log")
     axes.set(xlabel="HTTP transactions in a connection", ylabel="share of connections")
@@ -60,72 +81,104 @@ def single_transaction_shares(
     """Share of connections with a single transaction: ours as bars, the paper's as lines.
 
     `frame`: a row a variant; columns `variant`, `share`, `low`, `high` (shares
-    in 0..1, with an interval). `paper`: label to the paper's share.
+    in 0..1, with an interval; no line is drawn for one without width). `paper`:
+    label to the paper's share.
     """
-    figure, axes = _axes(origin)
-    places = np.arange(len(frame))
-    errors = np.stack([frame["share"] - frame["low"], frame["high"] - frame["share"]])
-    colours = sns.color_palette(PALETTE, max(len(frame), 1))
-    axes.bar(places, frame["share"], yerr=errors, color=colours, capsize=3, label="_ours")
+    figure, axes = _axes(origin, 1.5 + 0.34 * len(frame))
+    places = np.arange(len(frame))[::-1]
+    axes.barh(places, frame["share"], height=0.7, color=style.PALETTE["blue"], label="_ours")
+    columns = (frame[name].astype(float) for name in ("share", "low", "high"))
+    for place, share, low, high in zip(places, *columns, strict=True):
+        if high > low:
+            axes.plot([low, high], [place, place], color="black", linewidth=1.6)
+        # A bar of nothing cannot be seen, so each share is also written.
+        axes.annotate(
+            f"{share:.0%}",
+            (max(share, high), float(place)),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+        )
     for label, share in paper.items():
-        axes.axhline(share, color=PAPER_COLOUR, linestyle="--", linewidth=1)
+        axes.axvline(share, color=style.PAPER, linestyle="--", linewidth=1.4)
         axes.annotate(
             label,
-            (1.0, share),
-            xycoords=("axes fraction", "data"),
-            xytext=(-2, 2),
+            (share, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 3),
             textcoords="offset points",
-            ha="right",
+            ha="center",
             fontsize="small",
-            color=PAPER_COLOUR,
+            color=style.PAPER,
         )
-    axes.set_xticks(places, list(frame["variant"]))
-    axes.set(ylabel="connections with one transaction", ylim=(0, 1.05))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_yticks(places, list(frame["variant"]), fontsize="small")
+    axes.grid(visible=False, axis="y")
+    axes.set(xlabel="connections with one transaction", xlim=(0, 1.1))
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     return figure
 
 
 def connections_per_page(frame: pd.DataFrame, *, origin: str) -> Figure:
     """TCP connections that a browser opened for a page, a point a page load.
 
-    `frame`: a row a page load; columns `variant`, `page` and `connections`.
+    `frame`: a row a page load; columns `variant`, `page` and `connections`. The
+    point is the median, the line goes from the least to the most.
     """
-    figure, axes = _axes(origin)
+    figure, axes = _axes(origin, note="point: median of the visits, line: all of them")
+    groups = frame["variant"].nunique()
     sns.pointplot(
         data=frame,
         x="page",
         y="connections",
         hue="variant",
-        palette=PALETTE,
-        dodge=0.3,
+        palette=_palette(groups),
+        dodge=0.3 if groups > 1 else False,
         linestyle="none",
+        estimator="median",
         errorbar=("pi", 100),
         ax=axes,
     )
     axes.set(xlabel="page", ylabel="TCP connections")
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_above(figure, axes, 3)
     return figure
 
 
 def f_pairs_by_threshold(frame: pd.DataFrame, *, origin: str) -> Figure:
-    """Number of f-pairs as the threshold `k_t` grows, a line a kind of window and of count.
+    """Number of f-pairs as the threshold `k_t` grows: a panel a count, a line a kind of window.
 
-    `frame`: columns `k_t`, `f_pairs`, `window_kind`, `count`.
+    `frame`: columns `k_t`, `f_pairs`, `window_kind`, `count`. Lines of different
+    counts often lie on each other, so each count has a panel.
     """
-    figure, axes = _axes(origin)
-    sns.lineplot(
-        data=frame,
-        x="k_t",
-        y="f_pairs",
-        hue="window_kind",
-        style="count",
-        markers=True,
-        palette=PALETTE,
-        errorbar=None,
-        ax=axes,
-    )
-    axes.set(xlabel="threshold $k_t$ (connections in a window)", ylabel="f-pairs")
-    axes.set_ylim(bottom=0)
+    style.apply()
+    counts = [count for count in _COUNTS if (frame["count"] == count).any()]
+    figure = Figure(figsize=(WIDTH_IN, 3.6), layout="constrained")
+    style.stamp(figure, origin)
+    panels = figure.subplots(1, max(len(counts), 1), sharey=True, squeeze=False)[0]
+    looks = zip(_COLOURS, "o^s", ("-", "--", ":"), strict=False)
+    kinds = list(zip(sorted(frame["window_kind"].unique()), looks, strict=False))
+    for axes, count in zip(panels, counts, strict=False):
+        for kind, (colour, marker, line) in kinds:
+            part = frame[(frame["count"] == count) & (frame["window_kind"] == kind)]
+            axes.plot(
+                part["k_t"],
+                part["f_pairs"],
+                color=colour,
+                marker=marker,
+                markersize=5,
+                linestyle=line,
+                label=f"{kind} window",
+            )
+        axes.set_title(f"counting {_COUNTS[count]}", fontsize="small", fontweight="normal")
+        axes.set_xlabel("threshold $k_t$")
+    panels[0].set(ylabel="f-pairs")
+    panels[0].set_ylim(bottom=0)
+    panels[0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    if counts:
+        panels[0].legend(fontsize="small")
     return figure
 
 
@@ -135,9 +188,8 @@ def lorenz(frame: pd.DataFrame, *, origin: str) -> Figure:
     `frame`: columns `f_keys_share` and `connections_share`, both from 0 to 1.
     """
     figure, axes = _axes(origin)
-    colour = sns.color_palette(PALETTE, 1)[0]
-    axes.plot(frame["f_keys_share"], frame["connections_share"], color=colour)
-    axes.plot([0, 1], [0, 1], color=PAPER_COLOUR, linestyle="--", linewidth=1)
+    axes.plot(frame["f_keys_share"], frame["connections_share"], color=_COLOURS[0])
+    axes.plot([0, 1], [0, 1], color=style.GREYS["dark"], linestyle="--", linewidth=1)
     axes.set(xlabel="share of f-keys, least repeated first", ylabel="share of connections")
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
