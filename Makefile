@@ -49,6 +49,9 @@ test: ## Set up, check style and types, bring the book up to date and run the te
 test-now: $(STAMPS)/python $(STAMPS)/debian-test lint book-now
 	$(UV_RUN) pytest
 
+figures: $(STAMPS)/python ## Draw every figure of the book from data/raw into build/figures (SVG and PNG)
+	$(UV_RUN) tools/make-figures
+
 environment: $(STAMPS)/python ## Write environment.yml (for conda users) from pyproject.toml and uv.lock
 	$(UV_RUN) tools/make-environment
 

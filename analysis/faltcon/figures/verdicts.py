@@ -49,14 +49,14 @@ def paper_and_ours(rows: pd.DataFrame, *, origin: str, n: int | str) -> Figure:
         markeredgewidth=3, label="paper",
     )  # fmt: skip
     shown: set[str] = set()
-    for place, row in enumerate(rows.itertuples()):
-        colour = COLOURS[str(row.verdict)]
-        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=3)
+    for place, verdict in enumerate(rows["verdict"]):
+        low, ours, high = rows[["low", "ours", "high"]].to_numpy()[place]
+        axes.plot([low, high], [place, place], color=COLOURS[verdict], linewidth=3)
         axes.plot(
-            [row.ours], [place], _MARKERS[str(row.verdict)], color=colour, markersize=7,
-            label=None if row.verdict in shown else f"ours, {row.verdict}",
+            [ours], [place], _MARKERS[verdict], color=COLOURS[verdict], markersize=7,
+            label=None if verdict in shown else f"ours, {verdict}",
         )  # fmt: skip
-        shown.add(str(row.verdict))
+        shown.add(verdict)
     axes.set_yticks(range(len(rows)), list(rows["label"]))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(0, 100)
