@@ -38,16 +38,20 @@ book: ## Set up and build the book into book/_build/html
 book-now: $(STAMPS)/python $(STAMPS)/node
 	$(UV_RUN) tools/build-book
 
-lint: $(STAMPS)/python ## Check style and types (ruff, mypy --strict)
+lint: $(STAMPS)/python ## Check style, types (mypy --strict) and that data flows one way
 	$(UV_RUN) ruff check .
 	$(UV_RUN) ruff format --check .
 	$(UV_RUN) mypy
+	$(UV_RUN) lint-imports --no-logo
 
 test: ## Set up, check style and types, bring the book up to date and run the tests
 	@tools/timed 'make test' $(MAKE) test-now
 
 test-now: $(STAMPS)/python $(STAMPS)/debian-test lint book-now
 	$(UV_RUN) pytest
+
+figures: $(STAMPS)/python ## Draw every figure of the book from data/raw into build/figures (SVG and PNG)
+	$(UV_RUN) tools/make-figures
 
 environment: $(STAMPS)/python ## Write environment.yml (for conda users) from pyproject.toml and uv.lock
 	$(UV_RUN) tools/make-environment

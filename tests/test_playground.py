@@ -20,8 +20,11 @@ SLIDERS = {"k_t": 3, "window_s": 5, "timer_s": 30, "cores": 1}
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
+# A distribution may start every Python with modules of its own (Debian: sitecustomize).
+before = set(sys.modules)
 import faltcon.playground
-print(*sorted({m.split(".")[0] for m in sys.modules} - set(sys.stdlib_module_names)))
+new = set(sys.modules) - before
+print(*sorted({m.split(".")[0] for m in new} - set(sys.stdlib_module_names)))
 """
 
 

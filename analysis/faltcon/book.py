@@ -12,10 +12,13 @@ import base64
 import html
 import io
 import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faltcon.errors import UsageError
+from faltcon.files import write_bytes
 from faltcon.stats import median_interval
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ __all__ = [
     "table",
 ]
 
+# Pixels; the width of the text on a wide screen.
+CHART_WIDTH = 700
+# Where figures are saved beside being shown, if it is set (`make figures` does).
+FIGURES_VARIABLE = "FALTCON_FIGURES"
 # Frames narrower than this share of all samples are joined into one, named so.
 FLAME_SMALLEST_SHARE = 0.0005
 FLAME_REST = "(narrower frames)"
@@ -124,6 +131,7 @@ def figure(
         drawing.savefig(vector, format="svg", bbox_inches="tight", metadata={"Date": None})
         drawing.savefig(pixels, format="png", bbox_inches="tight", dpi=200)
     plt.close(drawing)
+    _keep(name, vector.getvalue(), pixels.getvalue())
     svg = _data_url("image/svg+xml", vector.getvalue())
     # The picture is in the page once; a script copies its address into the link.
     links = [("picture (SVG)", f"{name}.svg", "#")]
@@ -143,14 +151,21 @@ def chart(
     name: str = "chart",
 ) -> View:
     """Show an Altair chart with the book's own vega, and its numbers as a table under it."""
-    specification = json.dumps(drawing.to_dict(), separators=(",", ":"))
+    import vl_convert  # noqa: PLC0415  slow to import
+
+    document = drawing.to_dict()
+    specification = json.dumps(document, separators=(",", ":"))
+    # A picture has no page to be as wide as.
+    still = json.dumps(document | {"width": CHART_WIDTH} if "width" in document else document)
+    vector, pixels = vl_convert.vegalite_to_svg(still), vl_convert.vegalite_to_png(still, scale=2)
+    _keep(name, vector.encode(), pixels)
     page = (
         f'<div class="faltcon-chart" data-alt="{html.escape(alt)}">'
         f'<div class="faltcon-canvas"></div>{_json_script(specification)}'
         f"{_origin_line(origin, [('data (CSV)', f'{name}.csv', _csv_url(data))])}"
         f"<details><summary>The numbers of this chart</summary>{table(data).html}</details></div>"
     )
-    return View(page)
+    return View(page, png=pixels)
 
 
 def flamegraph(
@@ -316,6 +331,14 @@ def _json_script(text: str) -> str:
     # "</script>" inside a string would end the element.
     safe = text.replace("</", r"<\/")
     return f'<script type="application/json">{safe}</script>'
+
+
+def _keep(name: str, svg: bytes, png: bytes) -> None:
+    """Save a figure's pictures in the folder that FALTCON_FIGURES names, if it names one."""
+    folder = os.environ.get(FIGURES_VARIABLE)
+    if folder:
+        write_bytes(Path(folder) / f"{name}.svg", svg)
+        write_bytes(Path(folder) / f"{name}.png", png)
 
 
 def _data_url(kind: str, content: bytes) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 import faltcon
+from faltcon.claims_cli import app as claims_app
 from faltcon.data_cli import app as data_app
 from faltcon.errors import FaltconError, InterruptedRunError
 from faltcon.lab.cli import app as lab_app
@@ -43,6 +44,7 @@ app.add_typer(traffic_app, name="traffic")
 app.add_typer(lab_app, name="lab")
 app.add_typer(model_app, name="model")
 app.add_typer(data_app, name="data")
+app.add_typer(claims_app, name="claims")
 
 
 def _print_version(wanted: bool) -> None:

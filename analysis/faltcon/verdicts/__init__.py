@@ -1,0 +1,89 @@
+"""Verdicts: each claim of the paper, answered from the data at hand.
+
+`check` recomputes every answer; `committed` reads the verdicts that the
+project stands by, from data/paper/verdicts.toml, so that a change shows.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from faltcon import claims, paths
+from faltcon.errors import FormatError
+from faltcon.files import reading, write_text
+
+# Imported for what they register.
+from faltcon.verdicts import absent as _absent
+from faltcon.verdicts import figure1 as _figure1
+from faltcon.verdicts import motivation as _motivation
+from faltcon.verdicts.evidence import Evidence
+from faltcon.verdicts.finding import VERDICTS, Finding, Origin, Verdict
+from faltcon.verdicts.registry import ANSWERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from faltcon.claims import Claim
+
+__all__ = [
+    "VERDICTS",
+    "Answered",
+    "Finding",
+    "Origin",
+    "Verdict",
+    "check",
+    "committed",
+    "committed_file",
+    "write",
+]
+
+del _absent, _figure1, _motivation
+
+_HEADER = """\
+# The verdict on each claim of claims.toml, as `faltcon claims check --write` last found it.
+# `faltcon claims check` computes them anew and fails where one differs.
+"""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A claim with its answer."""
+
+    claim: Claim
+    finding: Finding
+
+
+def check(evidence: Evidence | None = None) -> list[Answered]:
+    """Answer every claim, in the paper's order. Raises InputError for data that cannot be read."""
+    evidence = evidence or Evidence()
+    return [Answered(c, ANSWERS[c.id](c, evidence)) for c in claims.load()]
+
+
+def committed_file() -> Path:
+    """Where the committed verdicts lie. Always the project's own."""
+    return paths.paper_dir() / "verdicts.toml"
+
+
+def committed(file: Path | None = None) -> dict[str, Verdict]:
+    """The committed verdicts by the claims' ids. Raises FormatError naming the entry."""
+    file = file or committed_file()
+    with reading(file):
+        text = file.read_bytes().decode("utf-8", errors="replace")
+    mend = "restore it from git, or write it with `faltcon claims check --write`"
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(file, f"is not TOML ({error})", mend=mend) from error
+    for name, verdict in table.items():
+        if verdict not in VERDICTS:
+            raise FormatError(file, f"unknown verdict {verdict!r}", place=name, mend=mend)
+    return table
+
+
+def write(answered: Iterable[Answered], file: Path | None = None) -> None:
+    """Commit these verdicts: write them to the file, whole or not at all."""
+    rows = [f'{row.claim.id} = "{row.finding.verdict}"' for row in answered]
+    write_text(file or committed_file(), _HEADER + "\n".join(rows) + "\n")
