@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from faltcon.errors import CheckFailedError, UsageError
+from faltcon.lab.interrupts import guarded
 from faltcon.lab.kernel.base import load
-from faltcon.lab.kernel.build import Arch, Build, Config, Variant
-from faltcon.lab.kernel.steps import Steps
+from faltcon.lab.kernel.build import TOOLS, Arch, Build, Config, Variant
+from faltcon.lab.kernel.steps import Steps, need
 
 __all__ = ["app"]
 
@@ -55,7 +56,8 @@ def build_command(
     from faltcon.lab.kernel.build import build
 
     what = Build(load(base), variant, arch, config, source)
-    typer.echo(str(build(what, Steps(what.folder / "logs"), jobs)))
+    steps = Steps(what.folder / "logs")
+    typer.echo(str(guarded(lambda _: build(what, steps, jobs))))
 
 
 @app.command(
@@ -92,12 +94,24 @@ def run_tests(
     arch: ArchOption = Arch.X86_64,
     config: ConfigOption = Config.MINIMAL,
     cpus: Annotated[int, typer.Option(min=1, max=16, help="The guest's virtual CPUs.")] = 2,
+    storm: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seconds of storm; 60 on debug and kcsan, none elsewhere."),
+    ] = None,
 ) -> None:
     """Boot a kernel, run the tests in it and the KUnit suite; print KTAP. Exit 0 when all pass."""
     from faltcon.lab.kernel import selftest
 
+    if variant is Variant.STOCK:
+        raise UsageError("the stock kernel has nothing to test; choose another --variant")
     what = Build(load(base), variant, arch, config)
-    report = selftest.run_all(what, Steps(what.folder / "logs"), only or (), cpus, typer.echo)
+    need(*TOOLS, *(() if arch is Arch.UM else ("qemu-system-x86_64",)), "busybox")
+    steps = Steps(what.folder / "logs")
+    report = guarded(
+        lambda _: selftest.run_all(
+            what, steps, only or (), cpus=cpus, on_line=typer.echo, storm_s=storm
+        )
+    )
     for line in (*report.splats, *report.problems):
         typer.echo(f"# {line}")
     typer.echo(report.summary())
@@ -126,7 +140,9 @@ def measure(
     if target is Target.UM:
         raise UsageError("cycles on user-mode Linux are not measured yet; use qemu-icount")
     what = Build(load(base), Variant.FALTCON, Arch.X86_64, config)
-    found = work.measure(what, Steps(what.folder / "logs"), layouts, connections)
+    need(*TOOLS, "qemu-system-x86_64", "busybox")
+    steps = Steps(what.folder / "logs")
+    found = guarded(lambda _: work.measure(what, steps, layouts, connections))
     if as_json:
         typer.echo(json.dumps(found))
         return

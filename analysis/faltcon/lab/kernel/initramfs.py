@@ -33,6 +33,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
+mount -t debugfs debug /sys/kernel/debug 2>/dev/null
 exec </dev/null >/dev/console 2>&1
 ip link set lo up
 echo

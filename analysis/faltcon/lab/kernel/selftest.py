@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from faltcon.lab.kernel import initramfs
+from faltcon.lab.kernel import initramfs, planted
 from faltcon.lab.kernel.base import work_dir
 from faltcon.lab.kernel.build import Arch, Build, Variant, build
 from faltcon.lab.kernel.guest import Guest, run
@@ -16,9 +16,20 @@ if TYPE_CHECKING:
 
     from faltcon.lab.kernel.steps import Steps
 
-__all__ = ["KUNIT_CPUS", "SOURCES", "Shown", "run_all", "run_kunit", "run_selftest"]
+__all__ = [
+    "KUNIT_CPUS",
+    "SOURCES",
+    "STORM_S",
+    "Shown",
+    "run_all",
+    "run_kunit",
+    "run_planted",
+    "run_selftest",
+]
 
 SOURCES = ("selftest.c", "harness.c", "net.c", "raw.c")
+STORM_SOURCES = ("storm.c", "harness.c", "net.c", "raw.c")
+STORM_S = 60
 # kernel/scenarios.toml names up to three; the suite skips a scenario that needs more.
 KUNIT_CPUS = 4
 # The kernel's own first line of a test run: KUnit's, before init has started.
@@ -50,16 +61,22 @@ def _boot(
     *,
     cpus: int,
     on_line: Callable[[str], None] | None,
-) -> Report:
+    append: Sequence[str] = (),
+) -> list[str]:
     archive = initramfs.make(
         work_dir() / "guest" / f"{what.name}.initramfs.gz", run_lines, programs
     )
-    # KUnit reports by printk, which "quiet" keeps from the console.
-    append = ("ignore_loglevel",) if what.variant.has_kunit else ()
-    guest = Guest(cpus=1 if what.arch is Arch.UM else cpus, append=append)
-    log = what.folder / "logs" / "selftest-console.log"
-    steps.say(f"boot {what.name} and test (a minute or two; the console goes to {log}) ...")
-    return parse(run(what, archive, guest, log, Shown(on_line)), initramfs.END_MARK)
+    words = list(append)
+    if what.variant.has_kunit:
+        # KUnit reports by printk, which "quiet" keeps from the console.
+        words.append("ignore_loglevel")
+    if what.variant.checks_itself:
+        # Each cache by its own name, so that what is left in it can be told.
+        words.append("slab_nomerge")
+    guest = Guest(cpus=1 if what.arch is Arch.UM else cpus, append=tuple(words))
+    log = what.folder / "logs" / f"console-{run_lines.split(maxsplit=1)[0]}-{guest.cpus}.log"
+    steps.say(f"boot {what.name} and test (a minute or more; the console goes to {log}) ...")
+    return run(what, archive, guest, log, Shown(on_line))
 
 
 def run_kunit(
@@ -75,39 +92,80 @@ def run_kunit(
     """
     suite = Build(what.base, Variant.KUNIT, what.arch, what.config, what.source)
     build(suite, steps)
-    return _boot(suite, steps, "true", {}, cpus=cpus, on_line=on_line)
+    lines = _boot(suite, steps, "true", {}, cpus=cpus, on_line=on_line)
+    return parse(lines, initramfs.END_MARK)
 
 
 def run_selftest(
     what: Build,
     steps: Steps,
     only: Sequence[str] = (),
+    *,
+    cpus: int = 2,
+    on_line: Callable[[str], None] | None = None,
+    storm_s: int = 0,
+) -> Report:
+    """Run the in-guest tests (those whose names contain one of `only`, if given).
+
+    Then, for `storm_s` seconds, the storm of `kernel/tests/storm.c`.
+    """
+    build(what, steps)
+    programs = {"selftest": initramfs.compile_program("selftest", SOURCES, steps)}
+    lines = [" ".join(["selftest", *only])]
+    if storm_s:
+        programs["storm"] = initramfs.compile_program("storm", STORM_SOURCES, steps)
+        lines.append(" ".join(["storm", str(storm_s), *only]))
+    console = _boot(what, steps, "\n".join(lines), programs, cpus=cpus, on_line=on_line)
+    return parse(console, initramfs.END_MARK)
+
+
+def run_planted(
+    what: Build,
+    steps: Steps,
     cpus: int = 2,
     on_line: Callable[[str], None] | None = None,
 ) -> Report:
-    """Run the in-guest tests (those whose names contain one of `only`, if given)."""
+    """Boot a kernel that checks itself and see that it reports each bug that is made in it."""
+    bugs = planted.BUGS[what.variant]
     build(what, steps)
-    program = initramfs.compile_program("selftest", SOURCES, steps)
-    line = " ".join(["selftest", *only])
-    return _boot(what, steps, line, {"selftest": program}, cpus=cpus, on_line=on_line)
+    program = initramfs.compile_program("planted", planted.SOURCES, steps)
+    words = " ".join(["planted", *bugs])
+    console = _boot(
+        what, steps, words, {"planted": program},
+        cpus=max(2, cpus), on_line=None, append=planted.APPEND,
+    )  # fmt: skip
+    report = planted.judge(console, bugs)
+    if on_line is not None:
+        for name in report.passed:
+            on_line(f"ok - {name}")
+        for name in report.failed:
+            on_line(f"not ok - {name}")
+    return report
 
 
 def run_all(
     what: Build,
     steps: Steps,
     only: Sequence[str] = (),
+    *,
     cpus: int = 2,
     on_line: Callable[[str], None] | None = None,
+    storm_s: int | None = None,
 ) -> Report:
     """What `faltcon lab kernel test` runs: the KUnit suite and the in-guest tests.
 
     The suite has a kernel of its own, so that the one that is tested and
-    measured is the same; a debug kernel holds both. Named tests (`only`) are
-    in-guest tests, and run alone.
+    measured is the same; a debug kernel holds both. Kernels that check
+    themselves also stand a storm (`storm_s`, STORM_S if None), and must report
+    the planted bugs. Named tests (`only`) are in-guest tests, and run alone.
     """
     if what.variant is Variant.KUNIT:
         return run_kunit(what, steps, max(cpus, KUNIT_CPUS), on_line)
-    report = run_selftest(what, steps, only, cpus, on_line)
+    if storm_s is None:
+        storm_s = STORM_S if what.variant.checks_itself else 0
+    report = run_selftest(what, steps, only, cpus=cpus, on_line=on_line, storm_s=storm_s)
+    if what.variant.checks_itself and not only:
+        report.add(run_planted(what, steps, cpus, on_line))
     if what.variant is Variant.FALTCON and not only:
         report.add(run_kunit(what, steps, max(cpus, KUNIT_CPUS), on_line))
     return report
