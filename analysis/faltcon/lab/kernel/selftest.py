@@ -22,7 +22,6 @@ __all__ = [
     "STORM_S",
     "Shown",
     "run_all",
-    "run_kunit",
     "run_planted",
     "run_selftest",
 ]
@@ -79,23 +78,6 @@ def _boot(
     return run(what, archive, guest, log, Shown(on_line))
 
 
-def run_kunit(
-    what: Build,
-    steps: Steps,
-    cpus: int = KUNIT_CPUS,
-    on_line: Callable[[str], None] | None = None,
-) -> Report:
-    """Build the kernel with the KUnit suite in it and boot it: the suite runs before init.
-
-    Of `what` count the base, the architecture and the configuration. User-mode
-    Linux has one CPU, so scenarios with more are skipped there.
-    """
-    suite = Build(what.base, Variant.KUNIT, what.arch, what.config, what.source)
-    build(suite, steps)
-    lines = _boot(suite, steps, "true", {}, cpus=cpus, on_line=on_line)
-    return parse(lines, initramfs.END_MARK)
-
-
 def run_selftest(
     what: Build,
     steps: Steps,
@@ -107,7 +89,9 @@ def run_selftest(
 ) -> Report:
     """Run the in-guest tests (those whose names contain one of `only`, if given).
 
-    Then, for `storm_s` seconds, the storm of `kernel/tests/storm.c`.
+    Before them, a kernel that has it runs the KUnit suite; user-mode Linux has
+    one CPU, so scenarios with more are skipped there. After them, for `storm_s`
+    seconds, the storm of `kernel/tests/storm.c`.
     """
     build(what, steps)
     programs = {"selftest": initramfs.compile_program("selftest", SOURCES, steps)}
@@ -152,20 +136,22 @@ def run_all(
     on_line: Callable[[str], None] | None = None,
     storm_s: int | None = None,
 ) -> Report:
-    """What `faltcon lab kernel test` runs: the KUnit suite and the in-guest tests.
+    """What `faltcon lab kernel test` runs: the in-guest tests and the KUnit suite.
 
     The suite has a kernel of its own, so that the one that is tested and
-    measured is the same; a debug kernel holds both. Kernels that check
-    themselves also stand a storm (`storm_s`, STORM_S if None), and must report
-    the planted bugs. Named tests (`only`) are in-guest tests, and run alone.
+    measured is the same. In it the in-guest tests run once more: what it keeps
+    is filled with a pattern. Kernels that check themselves also stand a storm
+    (`storm_s`, STORM_S if None), and must report the planted bugs. Named tests
+    (`only`) are in-guest tests, and run on one kernel.
     """
     if what.variant is Variant.KUNIT:
-        return run_kunit(what, steps, max(cpus, KUNIT_CPUS), on_line)
+        cpus = max(cpus, KUNIT_CPUS)
     if storm_s is None:
         storm_s = STORM_S if what.variant.checks_itself else 0
     report = run_selftest(what, steps, only, cpus=cpus, on_line=on_line, storm_s=storm_s)
     if what.variant.checks_itself and not only:
         report.add(run_planted(what, steps, cpus, on_line))
     if what.variant is Variant.FALTCON and not only:
-        report.add(run_kunit(what, steps, max(cpus, KUNIT_CPUS), on_line))
+        suite = Build(what.base, Variant.KUNIT, what.arch, what.config, what.source)
+        report.add(run_selftest(suite, steps, cpus=max(cpus, KUNIT_CPUS), on_line=on_line))
     return report
