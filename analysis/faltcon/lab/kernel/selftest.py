@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["KUNIT_CPUS", "SOURCES", "Shown", "run_all", "run_kunit", "run_selftest"]
 
-SOURCES = ("selftest.c", "harness.c", "net.c", "raw.c")
+SOURCES = (
+    "selftest.c", "path.c", "listeners.c", "routes.c", "life.c", "harness.c", "net.c", "raw.c",
+)  # fmt: skip
 # kernel/scenarios.toml names up to three; the suite skips a scenario that needs more.
 KUNIT_CPUS = 4
 # The kernel's own first line of a test run: KUnit's, before init has started.
