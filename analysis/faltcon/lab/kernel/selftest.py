@@ -26,7 +26,9 @@ __all__ = [
     "run_selftest",
 ]
 
-SOURCES = ("selftest.c", "harness.c", "net.c", "raw.c")
+SOURCES = (
+    "selftest.c", "path.c", "listeners.c", "routes.c", "life.c", "harness.c", "net.c", "raw.c",
+)  # fmt: skip
 STORM_SOURCES = ("storm.c", "harness.c", "net.c", "raw.c")
 STORM_S = 60
 # kernel/scenarios.toml names up to three; the suite skips a scenario that needs more.
