@@ -93,7 +93,7 @@ def test_the_storm_is_for_kernels_that_check_themselves(
     booted: list[tuple[str, Guest]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
-    monkeypatch.setattr(initramfs, "make", lambda _, run, __: lines.append(run) or tmp_path)
+    monkeypatch.setattr(initramfs, "make", lambda _, run, *__: lines.append(run) or tmp_path)
     run_all(Variant.DEBUG, tmp_path)
     run_all(Variant.FALTCON, tmp_path)
     assert lines[0] == f"selftest\nstorm {selftest.STORM_S}"

@@ -67,19 +67,24 @@ class Config(StrEnum):
 
 @dataclass(frozen=True)
 class Build:
-    """One kernel: its choices, and where its files are."""
+    """One kernel: its choices, and where its files are.
+
+    `cycles` puts the stamps of section 4.2 in, into a stock kernel too.
+    """
 
     base: BaseKernel
     variant: Variant = Variant.FALTCON
     arch: Arch = Arch.X86_64
     config: Config = Config.MINIMAL
     source: Path | None = None
+    cycles: bool = False
 
     @property
     def name(self) -> str:
         """Folder name of this build."""
         origin = self.base.name if self.source is None else f"tree-{self.source.resolve().name}"
-        return f"{origin}-{self.variant}-{self.arch}-{self.config}"
+        name = f"{origin}-{self.variant}-{self.arch}-{self.config}"
+        return f"{name}-cycles" if self.cycles else name
 
     @property
     def folder(self) -> Path:
@@ -113,6 +118,8 @@ def fragments(build: Build) -> list[Path]:
         names.append("debian")
     if build.variant is not Variant.STOCK:
         names.append(str(build.variant))
+    if build.cycles:
+        names.append("cycles")
     return [kernel_dir() / "config" / f"{name}.config" for name in names]
 
 
@@ -158,6 +165,9 @@ def _tree(build: Build, steps: Steps) -> Path:
             name = build.base.name
             ours = [*series.patches(name), *series.test_patches(name)]
             series.apply(origin, tree, ours, steps)
+        elif build.cycles:
+            tree = trees / f"{origin.name}-cycles"
+            series.apply(origin, tree, series.stock_patches(build.base.name), steps)
         elif build.source is None:
             tree = trees / origin.name
             series.linked_copy(origin, tree, steps)

@@ -13,6 +13,7 @@ from faltcon.errors import CheckFailedError, UsageError
 from faltcon.lab.interrupts import guarded
 from faltcon.lab.kernel.base import load
 from faltcon.lab.kernel.build import TOOLS, Arch, Build, Config, Variant
+from faltcon.lab.kernel.ktap import Report
 from faltcon.lab.kernel.steps import Steps, need
 
 __all__ = ["app"]
@@ -82,7 +83,8 @@ def path(
 @app.command(
     name="test",
     epilog="Examples:  faltcon lab kernel test --base 6.1   |   "
-    "faltcon lab kernel test --variant debug --cpus 8   |   faltcon lab kernel test wire__",
+    "faltcon lab kernel test --variant debug --cpus 8   |   faltcon lab kernel test wire__   |   "
+    "faltcon lab kernel test --programs",
 )
 def run_tests(
     *,
@@ -98,6 +100,12 @@ def run_tests(
         int | None,
         typer.Option(min=0, help="Seconds of storm; 60 on debug and kcsan, none elsewhere."),
     ] = None,
+    programs: Annotated[
+        bool,
+        typer.Option(
+            "--programs", help="Run nginx, lighttpd, curl, ab and wrk in the guest instead."
+        ),
+    ] = False,
 ) -> None:
     """Boot a kernel, run the tests in it and the KUnit suite; print KTAP. Exit 0 when all pass."""
     from faltcon.lab.kernel import selftest
@@ -107,11 +115,15 @@ def run_tests(
     what = Build(load(base), variant, arch, config)
     need(*TOOLS, *(() if arch is Arch.UM else ("qemu-system-x86_64",)), "busybox")
     steps = Steps(what.folder / "logs")
-    report = guarded(
-        lambda _: selftest.run_all(
+
+    def work(_: object) -> Report:
+        if programs:
+            return selftest.run_programs(what, steps, cpus, typer.echo)
+        return selftest.run_all(
             what, steps, only or (), cpus=cpus, on_line=typer.echo, storm_s=storm
         )
-    )
+
+    report = guarded(work)
     for line in (*report.splats, *report.problems):
         typer.echo(f"# {line}")
     typer.echo(report.summary())
@@ -121,6 +133,7 @@ def run_tests(
 
 @app.command(
     epilog="Examples:  faltcon lab kernel measure --base 6.1 --target qemu-icount --json   |   "
+    "faltcon lab kernel measure --target um --connections 20000   |   "
     "faltcon lab kernel measure --layouts 3 --connections 400",
 )
 def measure(
@@ -131,24 +144,28 @@ def measure(
     ),
     config: ConfigOption = Config.MINIMAL,
     layouts: Annotated[int, typer.Option(min=1, help="Boots an arm.")] = 10,
-    connections: Annotated[int, typer.Option(min=50, help="Connections a boot.")] = 800,
+    connections: Annotated[
+        int | None,
+        typer.Option(min=50, help="Connections a boot; 800 for instructions, 20000 for cycles."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, no table.")] = False,
 ) -> None:
-    """Compare the levels with the stock kernel: instructions from SYN to SYNACK, by part."""
+    """Compare the levels with the stock kernel from SYN to SYNACK, by part; stop and go on."""
     from faltcon.lab.kernel import measure as work
 
-    if target is Target.UM:
-        raise UsageError("cycles on user-mode Linux are not measured yet; use qemu-icount")
-    what = Build(load(base), Variant.FALTCON, Arch.X86_64, config)
-    need(*TOOLS, "qemu-system-x86_64", "busybox")
+    arch = Arch.UM if target is Target.UM else Arch.X86_64
+    what = Build(load(base), Variant.FALTCON, arch, config)
+    need(*TOOLS, "taskset" if arch is Arch.UM else "qemu-system-x86_64", "busybox")
     steps = Steps(what.folder / "logs")
+    connections = connections or work.CONNECTIONS[arch]
     found = guarded(lambda _: work.measure(what, steps, layouts, connections))
     if as_json:
         typer.echo(json.dumps(found))
         return
-    typer.echo(f"{'':8}" + "".join(f"{name:>15}" for name in work.FIGURES))
+    names = [name for name in work.FIGURES if name in found["stock"]]
+    typer.echo(f"{found['unit']:12}" + "".join(f"{name:>15}" for name in names))
     for arm in (one.name for one in work.ARMS):
         figures = found[arm]
-        line = "".join(f"{figures[name]['median']:15.0f}" for name in work.FIGURES)
+        line = "".join(f"{figures[name]['median']:15.0f}" for name in names)
         change = found["relative"].get(arm, {}).get("total", {}).get("median")
-        typer.echo(f"{arm:8}{line}" + ("" if change is None else f"  {change:+.1%}"))
+        typer.echo(f"{arm:12}{line}" + ("" if change is None else f"  {change:+.1%}"))

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from faltcon.errors import FormatError
 from faltcon.files import sha256_of, write_text
 from faltcon.lab.kernel import buckets as bucket_file
-from faltcon.lab.kernel import count, initramfs, series
+from faltcon.lab.kernel import count, cycles, initramfs, series
 from faltcon.lab.kernel.base import kernel_dir, work_dir
-from faltcon.lab.kernel.build import Build, Variant, build, compiler
+from faltcon.lab.kernel.build import Arch, Build, Variant, build, compiler
+from faltcon.provenance import describe_machine
 from faltcon.stats import median_interval
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARMS",
+    "CONNECTIONS",
     "DERIVED",
     "FIGURES",
     "Arm",
@@ -52,6 +54,10 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
     "others_with_route": ("others", "route"),
     "whole_connection": ("total", "outside_window"),
 }
+
+
+# Of a boot, where none are asked for: an instruction count has no noise to average.
+CONNECTIONS: Mapping[Arch, int] = {Arch.X86_64: 800, Arch.UM: 20_000}
 
 
 @dataclass(frozen=True)
@@ -151,12 +157,14 @@ def measure(
 ) -> dict[str, Any]:
     """Build what is missing, run the arms interleaved over the layouts, sum up.
 
-    `what` gives base, architecture and configuration. Deterministic within a
-    boot, so one phase a boot.
+    `what` gives base, architecture and configuration: under QEMU instructions
+    are counted, in user-mode Linux cycles. An instruction count is the same in
+    each phase of a boot, so there is one.
     """
     buckets = bucket_file.load()
+    unit = "cycles" if what.arch is Arch.UM else "instructions"
     builds = {
-        variant: Build(what.base, variant, what.arch, what.config)
+        variant: Build(what.base, variant, what.arch, what.config, cycles=what.arch is Arch.UM)
         for variant in dict.fromkeys(arm.variant for arm in arms)
     }
     for one in builds.values():
@@ -164,7 +172,7 @@ def measure(
     inputs = [
         kernel_dir() / "buckets.toml",
         kernel_dir() / "plugin" / "faltcon_count.c",
-        initramfs.compile_program("drive", count.SOURCES, steps),
+        initramfs.compile_program("drive", initramfs.DRIVE_SOURCES, steps),
     ]
     made_from = {
         variant: [sha256_of(file) for file in (*inputs, one.image)]
@@ -190,15 +198,15 @@ def measure(
         left = (time.monotonic() - began) / booted * (total - i) if booted else 0
         steps.say(
             f"boot {i}/{total}: layout {1 + (i - 1) // len(arms)} {arm.name}: "
-            f"{figures['total']:.0f} instructions from SYN to SYNACK; "
+            f"{figures['total']:.0f} {unit} from SYN to SYNACK; "
             f"about {left / 60:.0f} min left"
         )
-    out = result(values, "instructions")
+    out = result(values, unit)
     out["base"] = what.base.version
     out["config"] = str(what.config)
     out["patch_series_sha256"] = series.digest(series.patches(what.base.name))
     out["compiler"] = compiler()
-    out["cpu"] = buckets.cpu
+    out["cpu"] = describe_machine()["cpu_model"] if what.arch is Arch.UM else buckets.cpu
     out["load"] = {"connections_per_layout": rounds, "program": "kernel/tests/drive.c"}
     return out
 
@@ -206,5 +214,7 @@ def measure(
 def _boot(
     one: Build, load: count.Load, buckets: Buckets, steps: Steps, layout: Layout
 ) -> dict[str, float]:
+    if one.arch is Arch.UM:
+        return cycles.boot(one, load, steps, memory_mib=layout.memory_mib)
     phases = count.count(one, load, buckets, steps, memory_mib=layout.memory_mib)
     return per_connection(phases[0])

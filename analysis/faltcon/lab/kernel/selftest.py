@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from faltcon.lab.kernel import initramfs, planted
+from faltcon.lab.kernel import programs as real
 from faltcon.lab.kernel.base import work_dir
 from faltcon.lab.kernel.build import Arch, Build, Variant, build
 from faltcon.lab.kernel.guest import Guest, run
@@ -23,6 +24,7 @@ __all__ = [
     "Shown",
     "run_all",
     "run_planted",
+    "run_programs",
     "run_selftest",
 ]
 
@@ -63,9 +65,10 @@ def _boot(
     cpus: int,
     on_line: Callable[[str], None] | None,
     append: Sequence[str] = (),
+    files: Mapping[str, bytes] | None = None,
 ) -> list[str]:
     archive = initramfs.make(
-        work_dir() / "guest" / f"{what.name}.initramfs.gz", run_lines, programs
+        work_dir() / "guest" / f"{what.name}.initramfs.gz", run_lines, programs, files
     )
     words = list(append)
     if what.variant.has_kunit:
@@ -75,7 +78,8 @@ def _boot(
         # Each cache by its own name, so that what is left in it can be told.
         words.append("slab_nomerge")
     guest = Guest(cpus=1 if what.arch is Arch.UM else cpus, append=tuple(words))
-    log = what.folder / "logs" / f"console-{run_lines.split(maxsplit=1)[0]}-{guest.cpus}.log"
+    first = run_lines.split()[0 if run_lines[0] != "." else 1].strip("/")
+    log = what.folder / "logs" / f"console-{first}-{guest.cpus}.log"
     steps.say(f"boot {what.name} and test (a minute or more; the console goes to {log}) ...")
     return run(what, archive, guest, log, Shown(on_line))
 
@@ -127,6 +131,23 @@ def run_planted(
         for name in report.failed:
             on_line(f"not ok - {name}")
     return report
+
+
+def run_programs(
+    what: Build,
+    steps: Steps,
+    cpus: int = 2,
+    on_line: Callable[[str], None] | None = None,
+) -> Report:
+    """Run nginx, lighttpd, curl, ab and wrk, as Debian has them, in the guest at each level.
+
+    Raises MissingToolError for those that are not installed here.
+    """
+    files = real.files()
+    build(what, steps)
+    line = f". /{real.SCRIPT}"
+    console = _boot(what, steps, line, {}, cpus=cpus, on_line=on_line, files=files)
+    return parse(console, initramfs.END_MARK)
 
 
 def run_all(

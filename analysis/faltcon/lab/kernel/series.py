@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from faltcon.lab.kernel.steps import Steps
 
-__all__ = ["apply", "digest", "linked_copy", "patches", "test_patches", "touched"]
+__all__ = ["apply", "digest", "linked_copy", "patches", "stock_patches", "test_patches", "touched"]
 
 RECORD = ".faltcon-series.json"
 PATH_LINE = re.compile(rb"^(?:---|\+\+\+) [ab]/(\S+)", re.MULTILINE)
@@ -42,6 +42,15 @@ def test_patches(base: str) -> list[Path]:
     An empty list where a base has none.
     """
     return sorted((kernel_dir() / "patches" / base / "tests").glob("[0-9]*.patch"))
+
+
+def stock_patches(base: str) -> list[Path]:
+    """What puts the stamps into a kernel without the series. Raises UsageError if nothing does."""
+    folder = kernel_dir() / "patches" / base / "stock"
+    found = sorted(folder.glob("[0-9]*.patch"))
+    if not found:
+        raise UsageError(f"no cycle stamps for a stock {base} in {folder}")
+    return found
 
 
 def digest(series: Sequence[Path]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 import time
@@ -21,24 +22,30 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
-__all__ = ["PACKAGES", "Steps", "need"]
+__all__ = ["PACKAGES", "Steps", "need", "which"]
 
 # Debian packages of the programs and header files that this part uses.
 PACKAGES = {
+    "ab": "apache2-utils",
     "apt-get": "apt",
     "bc": "bc",
     "bison": "bison",
     "busybox": "busybox-static",
     "ccache": "ccache",
     "dpkg-deb": "dpkg",
+    "curl": "curl",
     "flex": "flex",
     "gcc": "gcc",
     "git": "git",
+    "ldd": "libc-bin",
+    "lighttpd": "lighttpd",
     "make": "make",
+    "nginx": "nginx-light",
     "qemu-system-x86_64": "qemu-system-x86",
     "setpriv": "util-linux",
     "tar": "tar",
     "taskset": "util-linux",
+    "wrk": "wrk",
     "xz": "xz-utils",
     "/usr/include/libelf.h": "libelf-dev",
 }
@@ -51,15 +58,19 @@ POLL_S = 0.2
 TELL_S = 60.0
 
 
+def which(tool: str) -> str | None:
+    """Where a program is, or None. Servers lie where a plain user's shell does not look."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return shutil.which(tool, path=path)
+
+
 def need(*tools: str) -> None:
     """Raise one MissingToolError that names all of these that are not installed.
 
     A name that begins with a slash is a file.
     """
     missing = [
-        tool
-        for tool in tools
-        if not (Path(tool).exists() if tool.startswith("/") else shutil.which(tool))
+        tool for tool in tools if not (Path(tool).exists() if tool.startswith("/") else which(tool))
     ]
     if missing:
         packages = dict.fromkeys(PACKAGES.get(tool, tool) for tool in missing)
