@@ -24,7 +24,7 @@ fetch_all() {
 	bad=0
 	rm -rf /tmp/got && mkdir /tmp/got
 	curl -sS --no-keepalive -Z --parallel-max 20 -o "/tmp/got/#1" \
-		"http://127.0.0.1:$1/[1-$FILES]" || bad=1
+		"http://127.0.0.1:$1/[1-$FILES]" 2>/tmp/curl || { cat /tmp/curl; bad=1; }
 	for file in $(seq $FILES); do
 		cmp /site/$file /tmp/got/$file || bad=1
 	done

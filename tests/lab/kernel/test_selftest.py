@@ -118,6 +118,7 @@ def test_no_scenario_is_skipped_for_want_of_cpus() -> None:
 def test_the_boot_before_the_first_test_is_not_shown() -> None:
     lines: list[str] = []
     show = selftest.Shown(lines.append)
-    for line in ("Linux version", "KTAP version 1", "1..1", initramfs.START_MARK, "ok 1 a"):
+    console = ["Linux version", "KTAP version 1", "1..1", initramfs.START_MARK, "ok 1 a"]
+    for line in (*console, initramfs.END_MARK, "reboot: Power down"):
         show(line)
     assert lines == ["KTAP version 1", "1..1", "ok 1 a"]

@@ -40,7 +40,7 @@ KTAP_LINES = ("KTAP version", "TAP version")
 
 
 class Shown:
-    """Passes on a console's lines from the first test's on, without the boot before it."""
+    """Passes on a console's lines from the first test's to the last's, without the boot."""
 
     def __init__(self, on_line: Callable[[str], None] | None) -> None:
         self.on_line = on_line
@@ -48,8 +48,8 @@ class Shown:
 
     def __call__(self, line: str) -> None:
         """Take one line of the console."""
-        if line.strip() == initramfs.START_MARK:
-            self.started = True
+        if line.strip() in (initramfs.START_MARK, initramfs.END_MARK):
+            self.started = line.strip() == initramfs.START_MARK
             return
         self.started = self.started or line.startswith(KTAP_LINES)
         if self.started and self.on_line is not None:
