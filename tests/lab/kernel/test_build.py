@@ -59,7 +59,7 @@ def test_cycle_stamps_are_a_build_of_their_own() -> None:
 
 
 def test_a_base_without_stamps_says_so() -> None:
-    with pytest.raises(UsageError, match="no cycle stamps for a stock 0.1"):
+    with pytest.raises(UsageError, match=r"no cycle stamps for a stock 0\.1"):
         series.stock_patches("0.1")
 
 
