@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -13,9 +16,6 @@ from faltcon.errors import MissingToolError, ToolFailedError
 from faltcon.lab.kernel import steps as module
 from faltcon.lab.kernel.lock import locked
 from faltcon.lab.kernel.steps import Steps, need
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -85,3 +85,31 @@ def test_the_second_to_come_waits_and_says_so(
     thread.join()
     assert order == ["first", "second"]
     assert "waits for it" in said.getvalue()
+
+
+def test_an_interrupted_step_ends_all_that_it_started(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\n"
+        "from faltcon.lab.kernel.steps import Steps\n"
+        f"Steps(Path({str(tmp_path)!r})).run('wait', 'long', "
+        "['sh', '-c', 'sleep 321.5 & echo $!; wait'])\n"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+    log = tmp_path / "wait.log"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    ours.terminate()
+    assert b"InterruptedRunError" in ours.communicate(timeout=60)[1]
+    grandchild = int(log.read_text())
+    while True:
+        try:
+            os.kill(grandchild, 0)
+        except ProcessLookupError:
+            break
+        stat = Path(f"/proc/{grandchild}/stat")
+        if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

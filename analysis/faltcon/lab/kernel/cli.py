@@ -10,10 +10,8 @@ from typing import Annotated
 import typer
 
 from faltcon.errors import CheckFailedError, UsageError
-from faltcon.lab.interrupts import guarded
 from faltcon.lab.kernel.base import load
 from faltcon.lab.kernel.build import TOOLS, Arch, Build, Config, Variant
-from faltcon.lab.kernel.ktap import Report
 from faltcon.lab.kernel.steps import Steps, need
 
 __all__ = ["app"]
@@ -58,7 +56,7 @@ def build_command(
 
     what = Build(load(base), variant, arch, config, source)
     steps = Steps(what.folder / "logs")
-    typer.echo(str(guarded(lambda _: build(what, steps, jobs))))
+    typer.echo(str(build(what, steps, jobs)))
 
 
 @app.command(
@@ -115,15 +113,12 @@ def run_tests(
     what = Build(load(base), variant, arch, config)
     need(*TOOLS, *(() if arch is Arch.UM else ("qemu-system-x86_64",)), "busybox")
     steps = Steps(what.folder / "logs")
-
-    def work(_: object) -> Report:
-        if programs:
-            return selftest.run_programs(what, steps, cpus, typer.echo)
-        return selftest.run_all(
+    if programs:
+        report = selftest.run_programs(what, steps, cpus, typer.echo)
+    else:
+        report = selftest.run_all(
             what, steps, only or (), cpus=cpus, on_line=typer.echo, storm_s=storm
         )
-
-    report = guarded(work)
     for line in (*report.splats, *report.problems):
         typer.echo(f"# {line}")
     typer.echo(report.summary())
@@ -158,7 +153,7 @@ def measure(
     need(*TOOLS, "taskset" if arch is Arch.UM else "qemu-system-x86_64", "busybox")
     steps = Steps(what.folder / "logs")
     connections = connections or work.CONNECTIONS[arch]
-    found = guarded(lambda _: work.measure(what, steps, layouts, connections))
+    found = work.measure(what, steps, layouts, connections)
     if as_json:
         typer.echo(json.dumps(found))
         return

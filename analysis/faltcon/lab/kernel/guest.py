@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from faltcon.errors import ToolFailedError, UsageError
 from faltcon.lab import process
+from faltcon.lab.interrupts import guarded
 from faltcon.lab.kernel.build import Arch
 from faltcon.lab.kernel.steps import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import ExitStack
     from pathlib import Path
 
     from faltcon.lab.kernel.build import Build
@@ -84,7 +85,10 @@ def run(
     log.unlink(missing_ok=True)
     lines: list[str] = []
     began = heard = time.monotonic()
-    with ExitStack() as stack:
+
+    def follow(stack: ExitStack) -> str:
+        """Read the console until the guest has ended; return a last line without its end."""
+        nonlocal heard
         child = process.start(stack, program, log=log)
         console = stack.enter_context(log.open(encoding="utf-8", errors="replace", newline="\n"))
         rest = ""
@@ -101,7 +105,7 @@ def run(
             if text:
                 heard = now
             elif ended:
-                break
+                return rest
             if now - began > guest.timeout_s or now - heard > guest.silence_s:
                 raise ToolFailedError(
                     program[:1],
@@ -111,4 +115,6 @@ def run(
                 )
             if not text:
                 time.sleep(POLL_S)
+
+    rest = guarded(follow)
     return [*lines, rest] if rest else lines

@@ -8,7 +8,6 @@ import re
 import shutil
 import time
 from collections import deque
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,11 @@ from rich.console import Console
 
 from faltcon.errors import MissingToolError, ToolFailedError
 from faltcon.lab import process
+from faltcon.lab.interrupts import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import ExitStack
 
     from rich.status import Status
 
@@ -112,11 +113,16 @@ class Steps:
         log.unlink(missing_ok=True)
         self.say(f"{what} ({takes}) ...")
         start = time.monotonic()
-        with ExitStack() as stack, self._progress(what) as tell:
+
+        def work(stack: ExitStack) -> int:
+            tell = stack.enter_context(self._progress(what))
             child = process.start(stack, command, log=log, env=environment, cwd=cwd)
             while (code := child.poll()) is None:
                 time.sleep(POLL_S)
                 tell(time.monotonic() - start, log)
+            return code
+
+        code = guarded(work)
         seconds = time.monotonic() - start
         if code:
             self._show_failure(what, seconds, log)
