@@ -12,9 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define PORT 8080
+
+/* The kernel's own lines overtake those of a program; let them pass before and after. */
+static void mark(const char *what, const char *bug)
+{
+	sleep_ms(500);
+	printf("planted: %s %s\n", what, bug);
+	fflush(stdout);
+	tcdrain(STDOUT_FILENO);
+	sleep_ms(500);
+}
 
 static void scan_for_leaks(void)
 {
@@ -51,16 +62,14 @@ int main(int argc, char **argv)
 		sysctl_set("net/ipv4/tcp_faltcon", 2);
 		listener = listen_on("0.0.0.0", PORT, 16);
 		handshakes(listener, PORT, 4);
-		printf("planted: begin %s\n", argv[i]);
-		fflush(stdout);
+		mark("begin", argv[i]);
 		file = fopen("/sys/module/tcp_faltcon_planted/parameters/bug", "w");
 		if (!file || fputs(argv[i], file) < 0 || fclose(file))
 			fail("cannot plant %s", argv[i]);
 		if (!strcmp(argv[i], "leak"))
 			scan_for_leaks();
 		sleep_ms(500);
-		printf("planted: end %s\n", argv[i]);
-		fflush(stdout);
+		mark("end", argv[i]);
 		close(listener);
 	}
 	printf("planted: all\n");
