@@ -59,13 +59,16 @@ environment: $(STAMPS)/python ## Write environment.yml (for conda users) from py
 readme-figure: $(STAMPS)/python ## Draw the README's picture from the recordings
 	$(UV_RUN) tools/make-readme-figure
 
-test-kernel: $(STAMPS)/python $(STAMPS)/debian-kernel ## Build, boot and test a kernel with the series (QEMU)
+test-kernel: $(STAMPS)/python $(STAMPS)/debian-kernel ## Build, boot and test a kernel with the series, and its KUnit suite (QEMU)
 	$(UV_RUN) faltcon lab kernel test --base 6.1
 
-test-kernel-full: test-kernel ## The same with the sanitizers, on 2 and 8 virtual CPUs
+test-kernel-full: test-kernel $(STAMPS)/debian-test ## The same with sanitizers under a storm, on 2 and 8 virtual CPUs, with real programs, in user-mode Linux
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --programs
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 2
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 8
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kcsan --cpus 2
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kcsan --cpus 8
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --arch um
 
 bench-traffic: $(STAMPS)/python ## Measure the traffic engine against its peers (root; about 20 minutes)
 	tools/setup-debian test bench

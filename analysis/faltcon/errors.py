@@ -105,12 +105,16 @@ class HostError(FaltconError):
 
 
 class MissingToolError(HostError):
-    """A program is not installed; `package` is the Debian package that holds it."""
+    """A program is not installed; `package` is the Debian package that holds it.
+
+    Several at once: their names with commas between, and their packages with spaces.
+    """
 
     def __init__(self, tool: str, package: str) -> None:
         self.tool = tool
         self.package = package
-        super().__init__(f"{tool} is not installed; on Debian: apt-get install {package}")
+        verb = "are" if ", " in tool else "is"
+        super().__init__(f"{tool} {verb} not installed; on Debian: apt-get install {package}")
 
 
 class MissingPermissionError(HostError):

@@ -51,6 +51,14 @@ void enter_fd(int fd);
 void set_mtu(const char *device, int mtu);
 void link_up(const char *device);
 void add_veth(const char *name, int peer_ns, const char *peer);
+/* Send a request of rtnetlink: body and attributes (a size of 0 ends them); 0 or -errno. */
+struct rtattr_of {
+	int type;
+	const void *data;
+	int size;
+};
+
+int rtnl(int type, int flags, const void *body, int size, const struct rtattr_of *attributes);
 void set_address(const char *device, const char *address);
 void set_arp(const char *address, const uint8_t mac[6], const char *device);
 
@@ -88,8 +96,15 @@ struct raw {
 	uint8_t server_mac[6];
 };
 
+void mac_of(const char *device, uint8_t mac[6]);
 struct raw raw_open(void);
 struct raw raw_open_tun(void);
+/* Any IPv4 packet, from its header on. */
+void raw_write(struct raw *raw, const uint8_t *ip, int length);
+/* An ICMP error of this kind about a packet that the server sent. */
+void raw_icmp(struct raw *raw, int type, int code, int mtu, const uint8_t *about);
+/* Next IPv4 packet of this protocol, or false after the time. */
+bool raw_receive_any(struct raw *raw, int protocol, struct packet *packet, int timeout_ms);
 void raw_send(struct raw *raw, int sport, int dport, uint8_t flags, uint32_t seq,
 	      uint32_t ack, const struct options *options, uint32_t tsval);
 /* Next TCP packet to this client port, or false after the time. */

@@ -28,22 +28,44 @@ struct request {
 	char attributes[512];
 };
 
-static struct rtattr *attribute(struct request *request, int type, const void *data, int size)
+static struct rtattr *attribute(struct nlmsghdr *header, int type, const void *data, int size)
 {
-	struct rtattr *attr = (void *)request + NLMSG_ALIGN(request->header.nlmsg_len);
+	struct rtattr *attr = (void *)header + NLMSG_ALIGN(header->nlmsg_len);
 
 	attr->rta_type = type;
 	attr->rta_len = RTA_LENGTH(size);
 	if (size)
 		memcpy(RTA_DATA(attr), data, size);
-	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) +
-				    RTA_ALIGN(attr->rta_len);
+	header->nlmsg_len = NLMSG_ALIGN(header->nlmsg_len) + RTA_ALIGN(attr->rta_len);
 	return attr;
 }
 
 static void end_nested(struct request *request, struct rtattr *attr)
 {
 	attr->rta_len = (char *)request + request->header.nlmsg_len - (char *)attr;
+}
+
+int rtnl(int type, int flags, const void *body, int size, const struct rtattr_of *attributes)
+{
+	struct {
+		struct nlmsghdr header;
+		char rest[512];
+	} message = { .header = { NLMSG_LENGTH(size), type,
+				  NLM_F_REQUEST | NLM_F_ACK | flags, 1, 0 } };
+	struct { struct nlmsghdr header; struct nlmsgerr error; char rest[512]; } answer;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	memcpy(message.rest, body, size);
+	for (; attributes && attributes->size; attributes++)
+		attribute(&message.header, attributes->type, attributes->data,
+			  attributes->size);
+	if (fd < 0 || send(fd, &message, message.header.nlmsg_len, 0) < 0 ||
+	    recv(fd, &answer, sizeof(answer), 0) < 0)
+		fail("netlink");
+	close(fd);
+	if (answer.header.nlmsg_type != NLMSG_ERROR)
+		fail("netlink: an answer of type %d", answer.header.nlmsg_type);
+	return answer.error.error;
 }
 
 void add_veth(const char *name, int peer_ns, const char *peer)
@@ -56,14 +78,14 @@ void add_veth(const char *name, int peer_ns, const char *peer)
 	struct rtattr *info, *data, *other;
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
-	attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
-	info = attribute(&request, IFLA_LINKINFO, NULL, 0);
-	attribute(&request, IFLA_INFO_KIND, "veth", 5);
-	data = attribute(&request, IFLA_INFO_DATA, NULL, 0);
-	other = attribute(&request, VETH_INFO_PEER, NULL, 0);
+	attribute(&request.header, IFLA_IFNAME, name, strlen(name) + 1);
+	info = attribute(&request.header, IFLA_LINKINFO, NULL, 0);
+	attribute(&request.header, IFLA_INFO_KIND, "veth", 5);
+	data = attribute(&request.header, IFLA_INFO_DATA, NULL, 0);
+	other = attribute(&request.header, VETH_INFO_PEER, NULL, 0);
 	request.header.nlmsg_len += sizeof(struct ifinfomsg);
-	attribute(&request, IFLA_IFNAME, peer, strlen(peer) + 1);
-	attribute(&request, IFLA_NET_NS_FD, &peer_ns, sizeof(peer_ns));
+	attribute(&request.header, IFLA_IFNAME, peer, strlen(peer) + 1);
+	attribute(&request.header, IFLA_NET_NS_FD, &peer_ns, sizeof(peer_ns));
 	end_nested(&request, other);
 	end_nested(&request, data);
 	end_nested(&request, info);

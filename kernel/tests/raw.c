@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void mac_of(const char *device, uint8_t mac[6])
+void mac_of(const char *device, uint8_t mac[6])
 {
 	struct ifreq request = {};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -131,11 +131,27 @@ static int write_options(uint8_t *at, const struct options *options, bool syn, u
 	return p - at;
 }
 
-void raw_send(struct raw *raw, int sport, int dport, uint8_t flags, uint32_t seq,
-	      uint32_t ack, const struct options *options, uint32_t tsval)
+void raw_write(struct raw *raw, const uint8_t *ip, int length)
 {
 	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_halen = 6,
 				       .sll_protocol = htons(ETH_P_IP) };
+
+	if (raw->tun) {
+		if (write(raw->fd, ip, length) != length)
+			fail("write to tun");
+		return;
+	}
+	enter(CLIENT);
+	address.sll_ifindex = if_nametoindex("c0");
+	enter(SERVER);
+	memcpy(address.sll_addr, raw->server_mac, 6);
+	if (sendto(raw->fd, ip, length, 0, (struct sockaddr *)&address, sizeof(address)) != length)
+		fail("sendto");
+}
+
+void raw_send(struct raw *raw, int sport, int dport, uint8_t flags, uint32_t seq,
+	      uint32_t ack, const struct options *options, uint32_t tsval)
+{
 	int header = options && options->ip_options ? 24 : 20, length;
 	uint8_t ip[128] = {}, *tcp = ip + header;
 
@@ -158,17 +174,26 @@ void raw_send(struct raw *raw, int sport, int dport, uint8_t flags, uint32_t seq
 	tcp[13] = flags;
 	put16(tcp + 14, 65535);
 	put16(tcp + 16, tcp_sum(ip, header, length));
-	if (raw->tun) {
-		if (write(raw->fd, ip, length) != length)
-			fail("write to tun");
-		return;
-	}
-	enter(CLIENT);
-	address.sll_ifindex = if_nametoindex("c0");
-	enter(SERVER);
-	memcpy(address.sll_addr, raw->server_mac, 6);
-	if (sendto(raw->fd, ip, length, 0, (struct sockaddr *)&address, sizeof(address)) != length)
-		fail("sendto");
+	raw_write(raw, ip, length);
+}
+
+void raw_icmp(struct raw *raw, int type, int code, int mtu, const uint8_t *about)
+{
+	int length = 20 + 8 + 28;
+	uint8_t ip[64] = { 0x45 };
+
+	put16(ip + 2, length);
+	ip[8] = 64;
+	ip[9] = 1;
+	inet_pton(AF_INET, raw->tun ? TUN_RAW_IP : RAW_IP, ip + 12);
+	inet_pton(AF_INET, raw->tun ? TUN_SERVER_IP : SERVER_IP, ip + 16);
+	put16(ip + 10, fold(sum16(ip, 20, 0)));
+	ip[20] = type;
+	ip[21] = code;
+	put16(ip + 26, mtu);
+	memcpy(ip + 28, about, 28);
+	put16(ip + 22, fold(sum16(ip + 20, length - 20, 0)));
+	raw_write(raw, ip, length);
 }
 
 static long now_ms(void)
@@ -179,7 +204,7 @@ static long now_ms(void)
 	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-bool raw_receive(struct raw *raw, int sport, struct packet *packet, int timeout_ms)
+bool raw_receive_any(struct raw *raw, int protocol, struct packet *packet, int timeout_ms)
 {
 	long end = now_ms() + timeout_ms;
 
@@ -188,7 +213,6 @@ bool raw_receive(struct raw *raw, int sport, struct packet *packet, int timeout_
 		struct sockaddr_ll from;
 		socklen_t size = sizeof(from);
 		long left = end - now_ms();
-		const uint8_t *tcp;
 
 		if (left <= 0 || poll(&ready, 1, left) <= 0)
 			return false;
@@ -197,14 +221,24 @@ bool raw_receive(struct raw *raw, int sport, struct packet *packet, int timeout_
 		else
 			packet->length = recvfrom(raw->fd, packet->bytes, sizeof(packet->bytes),
 						  0, (struct sockaddr *)&from, &size);
-		if (packet->length < 40 || packet->bytes[0] >> 4 != 4 ||
-		    (!raw->tun && from.sll_pkttype == PACKET_OUTGOING) ||
-		    packet->bytes[9] != 6)
-			continue;
-		tcp = packet->bytes + (packet->bytes[0] & 15) * 4;
-		if ((tcp[2] << 8 | tcp[3]) == sport)
+		if (packet->length >= 28 && packet->bytes[0] >> 4 == 4 &&
+		    (raw->tun || from.sll_pkttype != PACKET_OUTGOING) &&
+		    packet->bytes[9] == protocol)
 			return true;
 	}
+}
+
+bool raw_receive(struct raw *raw, int sport, struct packet *packet, int timeout_ms)
+{
+	long end = now_ms() + timeout_ms;
+
+	while (raw_receive_any(raw, 6, packet, end - now_ms())) {
+		const uint8_t *tcp = packet->bytes + (packet->bytes[0] & 15) * 4;
+
+		if (packet->length >= 40 && (tcp[2] << 8 | tcp[3]) == sport)
+			return true;
+	}
+	return false;
 }
 
 static const uint8_t *tcp_of(const struct packet *packet)

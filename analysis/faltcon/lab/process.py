@@ -75,7 +75,7 @@ class Child:
 
     def require_running(self) -> None:
         """Raise ToolFailedError with its last words when it has ended."""
-        code = self._poll()
+        code = self.poll()
         if code is not None:
             raise ToolFailedError(self.command, code, self.output())
 
@@ -85,7 +85,7 @@ class Child:
         Raises ToolFailedError when it fails (with `check`) or is not done in time.
         """
         deadline = time.monotonic() + timeout_s
-        while (code := self._poll()) is None:
+        while (code := self.poll()) is None:
             if time.monotonic() >= deadline:
                 raise ToolFailedError(
                     self.command, -1, f"{self.output()}\ndid not end within {timeout_s:g} s"
@@ -97,10 +97,10 @@ class Child:
 
     def stop(self, number: signal.Signals = signal.SIGTERM, grace_s: float = GRACE_S) -> None:
         """Ask it to end, then make it and everything it started end. Safe to call again."""
-        if self._poll() is None:
+        if self.poll() is None:
             self._signal(number)
             deadline = time.monotonic() + grace_s
-            while self._poll() is None and time.monotonic() < deadline:
+            while self.poll() is None and time.monotonic() < deadline:
                 time.sleep(POLL_S)
         self._signal(signal.SIGKILL)
         with held():
@@ -108,10 +108,10 @@ class Child:
 
     def send(self, number: signal.Signals) -> None:
         """Send the program a signal; nothing happens where it has ended."""
-        if self._poll() is None:
+        if self.poll() is None:
             os.kill(self.popen.pid, number)
 
-    def _poll(self) -> int | None:
+    def poll(self) -> int | None:
         """Exit code, or None while it runs.
 
         Popen takes a lock in here: a signal that raises between taking and

@@ -43,3 +43,11 @@ def test_the_work_folder_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert base.work_dir() == tmp_path
     monkeypatch.delenv("FALTCON_KERNEL_DIR")
     assert base.work_dir().parts[-2:] == ("build", "kernel")
+
+
+def test_clones_share_what_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FALTCON_KERNEL_CACHE", str(tmp_path))
+    assert base.cache_dir() == tmp_path
+    monkeypatch.delenv("FALTCON_KERNEL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert base.cache_dir() == tmp_path / "faltcon" / "kernel"

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from faltcon.errors import UsageError
+from faltcon.lab.kernel import series
 from faltcon.lab.kernel.base import load
 from faltcon.lab.kernel.build import Arch, Build, Config, Variant, fragments, missing_options
 from faltcon.lab.kernel.guest import Guest, command
@@ -47,3 +49,22 @@ def test_kasan_boots_by_bzimage_and_um_is_a_program(tmp_path: Path) -> None:
     assert Build(load(), Variant.DEBUG).image.name == "bzImage"
     um = Build(load(), Variant.FALTCON, Arch.UM)
     assert str(um.image) in command(um, tmp_path / "i.gz", Guest())
+
+
+def test_cycle_stamps_are_a_build_of_their_own() -> None:
+    plain, stamped = (Build(load(), Variant.STOCK, Arch.UM, cycles=c) for c in (False, True))
+    assert plain.name != stamped.name
+    assert [part.name for part in fragments(stamped)][-1] == "cycles.config"
+    assert series.stock_patches(load().name)
+
+
+def test_a_base_without_stamps_says_so() -> None:
+    with pytest.raises(UsageError, match=r"no cycle stamps for a stock 0\.1"):
+        series.stock_patches("0.1")
+
+
+def test_what_only_tests_use_is_no_part_of_the_series() -> None:
+    ours, extra = series.patches(load().name), series.test_patches(load().name)
+    assert extra
+    assert not set(ours) & set(extra)
+    assert series.test_patches("0.1") == []

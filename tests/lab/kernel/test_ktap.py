@@ -110,3 +110,10 @@ def test_a_splat_of_the_kernel_is_a_failure(line: str) -> None:
 
 def test_carriage_returns_of_a_serial_line_are_no_matter() -> None:
     assert parse(["1..1\r\n", "ok 1 a\r\n", f"{END}\r\n"], END).good
+
+
+def test_a_report_on_the_way_to_power_off_counts() -> None:
+    found = parse(["1..1", "ok 1 a", END, "BUG: KASAN: use-after-free in f", "not ok 2 b"], END)
+    assert found.splats == ["BUG: KASAN: use-after-free in f"]
+    assert found.failed == []
+    assert not found.good

@@ -12,7 +12,7 @@ from faltcon import paths
 from faltcon.errors import FormatError, UsageError
 from faltcon.files import reading
 
-__all__ = ["BaseKernel", "default_base", "kernel_dir", "load", "work_dir"]
+__all__ = ["BaseKernel", "cache_dir", "default_base", "kernel_dir", "load", "work_dir"]
 
 FIELDS = ("package", "version", "release", "sha256", "tarball", "suite")
 
@@ -45,6 +45,18 @@ def work_dir() -> Path:
     override = os.environ.get("FALTCON_KERNEL_DIR")
     folder = Path(override).expanduser() if override else paths.project_root() / "build" / "kernel"
     return folder.resolve()
+
+
+def cache_dir() -> Path:
+    """Folder of what all clones of the project share: packages, unpacked sources, ccache.
+
+    `FALTCON_KERNEL_CACHE` if set, else `faltcon/kernel` in the user's cache folder.
+    It may be deleted at any time; the next build fetches and compiles again.
+    """
+    override = os.environ.get("FALTCON_KERNEL_CACHE")
+    user = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(override) if override else Path(user) / "faltcon" / "kernel"
+    return folder.expanduser().resolve()
 
 
 def _document(file: Path) -> dict[str, Any]:

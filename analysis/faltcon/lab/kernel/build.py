@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from faltcon.errors import ToolFailedError, UsageError
 from faltcon.files import sha256_of, write_text
 from faltcon.lab.kernel import series, source
-from faltcon.lab.kernel.base import kernel_dir, work_dir
+from faltcon.lab.kernel.base import cache_dir, kernel_dir, work_dir
+from faltcon.lab.kernel.lock import locked
 from faltcon.lab.kernel.steps import Steps, need
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Arch", "Build", "Config", "Variant", "build", "fragments", "missing_options"]
 
 NOTE_FILE = "faltcon-build.txt"
+TOOLS = (
+    "make", "gcc", "flex", "bison", "bc", "ccache", "git", "dpkg-deb", "tar", "xz",
+    "/usr/include/libelf.h",
+)  # fmt: skip
 
 
 class Variant(StrEnum):
@@ -34,6 +39,11 @@ class Variant(StrEnum):
     DEBUG = "debug"
     KCSAN = "kcsan"
     KUNIT = "kunit"
+
+    @property
+    def checks_itself(self) -> bool:
+        """Whether this kernel reports what it does wrong: these are put under a storm."""
+        return self in (Variant.DEBUG, Variant.KCSAN)
 
     @property
     def has_kunit(self) -> bool:
@@ -57,19 +67,24 @@ class Config(StrEnum):
 
 @dataclass(frozen=True)
 class Build:
-    """One kernel: its choices, and where its files are."""
+    """One kernel: its choices, and where its files are.
+
+    `cycles` puts the stamps of section 4.2 in, into a stock kernel too.
+    """
 
     base: BaseKernel
     variant: Variant = Variant.FALTCON
     arch: Arch = Arch.X86_64
     config: Config = Config.MINIMAL
     source: Path | None = None
+    cycles: bool = False
 
     @property
     def name(self) -> str:
         """Folder name of this build."""
         origin = self.base.name if self.source is None else f"tree-{self.source.resolve().name}"
-        return f"{origin}-{self.variant}-{self.arch}-{self.config}"
+        name = f"{origin}-{self.variant}-{self.arch}-{self.config}"
+        return f"{name}-cycles" if self.cycles else name
 
     @property
     def folder(self) -> Path:
@@ -103,6 +118,8 @@ def fragments(build: Build) -> list[Path]:
         names.append("debian")
     if build.variant is not Variant.STOCK:
         names.append(str(build.variant))
+    if build.cycles:
+        names.append("cycles")
     return [kernel_dir() / "config" / f"{name}.config" for name in names]
 
 
@@ -123,14 +140,16 @@ def missing_options(asked: Sequence[Path], config: Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # A build is the same wherever and whenever it is made.
+    # A build is the same wherever and whenever it is made; paths below the work folder are
+    # given to the compiler as relative ones, so that all clones share the compiler's cache.
     return {
         "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 2026",
         "KBUILD_BUILD_USER": "faltcon",
         "KBUILD_BUILD_HOST": "faltcon",
         "CCACHE_BASEDIR": str(work_dir()),
         "CCACHE_NOHASHDIR": "1",
-        "CCACHE_DIR": os.environ.get("CCACHE_DIR", str(work_dir() / "ccache")),
+        "CCACHE_DIR": os.environ.get("CCACHE_DIR", str(cache_dir() / "ccache")),
+        "CCACHE_MAXSIZE": os.environ.get("CCACHE_MAXSIZE", "2G"),
     }
 
 
@@ -139,10 +158,21 @@ def _tree(build: Build, steps: Steps) -> Path:
     if build.source is not None and not (build.source / "Kbuild").exists():
         raise UsageError(f"{build.source} is no kernel source tree")
     origin = build.source.resolve() if build.source else source.pristine(build.base, steps)
-    if build.variant is Variant.STOCK:
-        return origin
-    tree = work_dir() / "src" / f"{origin.name}-faltcon"
-    series.apply(origin, tree, series.patches(build.base.name), steps)
+    trees = work_dir() / "src"
+    tree = trees / f"{origin.name}-faltcon"
+    with locked(trees / ".lock", steps):
+        if build.variant is not Variant.STOCK:
+            name = build.base.name
+            ours = [*series.patches(name), *series.test_patches(name)]
+            series.apply(origin, tree, ours, steps)
+        elif build.cycles:
+            tree = trees / f"{origin.name}-cycles"
+            series.apply(origin, tree, series.stock_patches(build.base.name), steps)
+        elif build.source is None:
+            tree = trees / origin.name
+            series.linked_copy(origin, tree, steps)
+        else:
+            tree = origin
     return tree
 
 
@@ -173,12 +203,17 @@ def build(what: Build, steps: Steps | None = None, jobs: int | None = None) -> P
 
     Raises ToolFailedError with the place of the log when a step fails.
     """
-    need("make", "gcc", "flex", "bison", "bc", "ccache")
+    need(*TOOLS)
     steps = steps or Steps(what.folder / "logs")
     if platform.machine() != "x86_64":
         raise UsageError(f"kernels are built on x86_64 only, this machine is {platform.machine()}")
     tree = _tree(what, steps)
-    what.folder.mkdir(parents=True, exist_ok=True)
+    with locked(what.folder / ".lock", steps):
+        _compile(what, tree, steps, jobs)
+    return what.image
+
+
+def _compile(what: Build, tree: Path, steps: Steps, jobs: int | None) -> None:
     make = ["make", "-C", str(tree), f"O={what.folder}", f"ARCH={what.arch}", "CC=ccache gcc"]
     _configure(what, tree, make, steps)
     cold = not (what.folder / "vmlinux").exists()
@@ -190,7 +225,6 @@ def build(what: Build, steps: Steps | None = None, jobs: int | None = None) -> P
     )  # fmt: skip
     if not what.image.exists():
         raise ToolFailedError(make, 0, f"{what.image} is not there")
-    return what.image
 
 
 def release(what: Build) -> str:

@@ -11,8 +11,8 @@ import typer
 
 from faltcon.errors import CheckFailedError, UsageError
 from faltcon.lab.kernel.base import load
-from faltcon.lab.kernel.build import Arch, Build, Config, Variant
-from faltcon.lab.kernel.steps import Steps
+from faltcon.lab.kernel.build import TOOLS, Arch, Build, Config, Variant
+from faltcon.lab.kernel.steps import Steps, need
 
 __all__ = ["app"]
 
@@ -55,7 +55,8 @@ def build_command(
     from faltcon.lab.kernel.build import build
 
     what = Build(load(base), variant, arch, config, source)
-    typer.echo(str(build(what, Steps(what.folder / "logs"), jobs)))
+    steps = Steps(what.folder / "logs")
+    typer.echo(str(build(what, steps, jobs)))
 
 
 @app.command(
@@ -80,7 +81,8 @@ def path(
 @app.command(
     name="test",
     epilog="Examples:  faltcon lab kernel test --base 6.1   |   "
-    "faltcon lab kernel test --variant debug --cpus 8   |   faltcon lab kernel test wire__",
+    "faltcon lab kernel test --variant debug --cpus 8   |   faltcon lab kernel test wire__   |   "
+    "faltcon lab kernel test --programs",
 )
 def run_tests(
     *,
@@ -92,12 +94,31 @@ def run_tests(
     arch: ArchOption = Arch.X86_64,
     config: ConfigOption = Config.MINIMAL,
     cpus: Annotated[int, typer.Option(min=1, max=16, help="The guest's virtual CPUs.")] = 2,
+    storm: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seconds of storm; 60 on debug and kcsan, none elsewhere."),
+    ] = None,
+    programs: Annotated[
+        bool,
+        typer.Option(
+            "--programs", help="Run nginx, lighttpd, curl, ab and wrk in the guest instead."
+        ),
+    ] = False,
 ) -> None:
     """Boot a kernel, run the tests in it and the KUnit suite; print KTAP. Exit 0 when all pass."""
     from faltcon.lab.kernel import selftest
 
+    if variant is Variant.STOCK:
+        raise UsageError("the stock kernel has nothing to test; choose another --variant")
     what = Build(load(base), variant, arch, config)
-    report = selftest.run_all(what, Steps(what.folder / "logs"), only or (), cpus, typer.echo)
+    need(*TOOLS, *(() if arch is Arch.UM else ("qemu-system-x86_64",)), "busybox")
+    steps = Steps(what.folder / "logs")
+    if programs:
+        report = selftest.run_programs(what, steps, cpus, typer.echo)
+    else:
+        report = selftest.run_all(
+            what, steps, only or (), cpus=cpus, on_line=typer.echo, storm_s=storm
+        )
     for line in (*report.splats, *report.problems):
         typer.echo(f"# {line}")
     typer.echo(report.summary())
@@ -107,6 +128,7 @@ def run_tests(
 
 @app.command(
     epilog="Examples:  faltcon lab kernel measure --base 6.1 --target qemu-icount --json   |   "
+    "faltcon lab kernel measure --target um --connections 20000   |   "
     "faltcon lab kernel measure --layouts 3 --connections 400",
 )
 def measure(
@@ -117,22 +139,28 @@ def measure(
     ),
     config: ConfigOption = Config.MINIMAL,
     layouts: Annotated[int, typer.Option(min=1, help="Boots an arm.")] = 10,
-    connections: Annotated[int, typer.Option(min=50, help="Connections a boot.")] = 800,
+    connections: Annotated[
+        int | None,
+        typer.Option(min=50, help="Connections a boot; 800 for instructions, 20000 for cycles."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, no table.")] = False,
 ) -> None:
-    """Compare the levels with the stock kernel: instructions from SYN to SYNACK, by part."""
+    """Compare the levels with the stock kernel from SYN to SYNACK, by part; stop and go on."""
     from faltcon.lab.kernel import measure as work
 
-    if target is Target.UM:
-        raise UsageError("cycles on user-mode Linux are not measured yet; use qemu-icount")
-    what = Build(load(base), Variant.FALTCON, Arch.X86_64, config)
-    found = work.measure(what, Steps(what.folder / "logs"), layouts, connections)
+    arch = Arch.UM if target is Target.UM else Arch.X86_64
+    what = Build(load(base), Variant.FALTCON, arch, config)
+    need(*TOOLS, "taskset" if arch is Arch.UM else "qemu-system-x86_64", "busybox")
+    steps = Steps(what.folder / "logs")
+    connections = connections or work.CONNECTIONS[arch]
+    found = work.measure(what, steps, layouts, connections)
     if as_json:
         typer.echo(json.dumps(found))
         return
-    typer.echo(f"{'':8}" + "".join(f"{name:>15}" for name in work.FIGURES))
+    names = [name for name in work.FIGURES if name in found["stock"]]
+    typer.echo(f"{found['unit']:12}" + "".join(f"{name:>15}" for name in names))
     for arm in (one.name for one in work.ARMS):
         figures = found[arm]
-        line = "".join(f"{figures[name]['median']:15.0f}" for name in work.FIGURES)
+        line = "".join(f"{figures[name]['median']:15.0f}" for name in names)
         change = found["relative"].get(arm, {}).get("total", {}).get("median")
-        typer.echo(f"{arm:8}{line}" + ("" if change is None else f"  {change:+.1%}"))
+        typer.echo(f"{arm:12}{line}" + ("" if change is None else f"  {change:+.1%}"))

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Load", "Sums", "build_plugin", "count", "parse"]
 
-SOURCES = ("drive.c", "harness.c", "net.c", "raw.c")
 # Windows that the shadow stack may lose, to an interrupt between two blocks for example.
 LOST_SHARE = 0.005
 TRIGGER = "__x64_sys_getsid"
@@ -118,7 +117,7 @@ def count(
     archive = initramfs.make(
         folder / f"{build.name}-level{load.level}.initramfs.gz",
         words,
-        {"drive": initramfs.compile_program("drive", SOURCES, steps)},
+        {"drive": initramfs.compile_program("drive", initramfs.DRIVE_SOURCES, steps)},
     )
     guest = Guest(
         cpus=1,

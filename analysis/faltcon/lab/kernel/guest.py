@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from faltcon.errors import MissingToolError, ToolFailedError
-from faltcon.lab.kernel.build import Arch, Variant
+from faltcon.errors import ToolFailedError, UsageError
+from faltcon.lab import process
+from faltcon.lab.interrupts import guarded
+from faltcon.lab.kernel.build import Arch
+from faltcon.lab.kernel.steps import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import ExitStack
     from pathlib import Path
 
     from faltcon.lab.kernel.build import Build
 
 __all__ = ["Guest", "command", "run"]
+
+POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Guest:
     """How to boot: CPUs, memory, and what QEMU gets besides.
 
     `icount` counts instructions exactly and needs one CPU; `cpu` is QEMU's model;
+    `timeout_s` bounds the whole run and `silence_s` a console that prints nothing;
     `extra` are further QEMU arguments; `append` further words of the kernel's
     command line.
     """
@@ -34,7 +39,8 @@ class Guest:
     memory_mib: int = 1024
     icount: bool = False
     cpu: str = "max"
-    timeout_s: float = 900.0
+    timeout_s: float = 7200.0
+    silence_s: float = 600.0
     extra: tuple[str, ...] = field(default=())
     append: tuple[str, ...] = field(default=())
 
@@ -68,44 +74,47 @@ def run(
 ) -> list[str]:
     """Boot, wait for power-off, and return the console's lines; they are also written to `log`.
 
-    Raises ToolFailedError when the guest outlives `guest.timeout_s`; it is
-    ended first.
+    Raises ToolFailedError when the guest outlives `guest.timeout_s` or its
+    console is silent for `guest.silence_s`; it is ended first.
     """
     program = command(build, initramfs, guest)
-    if shutil.which(program[0]) is None:
-        raise MissingToolError(program[0], "qemu-system-x86")
-    if build.variant is Variant.DEBUG and guest.icount:
-        raise ToolFailedError(program[:1], 2, "a sanitizer build is not for counting")
+    need(program[0])
+    if build.variant.checks_itself and guest.icount:
+        raise UsageError("a sanitizer build is not for counting")
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
     lines: list[str] = []
-    start = time.monotonic()
-    with (
-        log.open("w", encoding="utf-8") as copy,
-        subprocess.Popen(
-            program,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process,
-    ):
-        watchdog = threading.Timer(guest.timeout_s, process.kill)
-        watchdog.start()
-        try:
-            if process.stdout is not None:
-                for line in process.stdout:
-                    copy.write(line)
-                    lines.append(line.rstrip("\r\n"))
-                    if on_line is not None:
-                        on_line(lines[-1])
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            watchdog.cancel()
-    if time.monotonic() - start >= guest.timeout_s:
-        raise ToolFailedError(
-            program[:1], process.returncode, f"no end after {guest.timeout_s:.0f} s; see {log}"
-        )
-    return lines
+    began = heard = time.monotonic()
+
+    def follow(stack: ExitStack) -> str:
+        """Read the console until the guest has ended; return a last line without its end."""
+        nonlocal heard
+        child = process.start(stack, program, log=log)
+        console = stack.enter_context(log.open(encoding="utf-8", errors="replace", newline="\n"))
+        rest = ""
+        while True:
+            # Asked before reading: what it wrote before it ended is read after it ended.
+            ended = child.poll() is not None
+            text = console.read()
+            *whole, rest = (rest + text).split("\n")
+            for line in whole:
+                lines.append(line.rstrip("\r"))
+                if on_line is not None:
+                    on_line(lines[-1])
+            now = time.monotonic()
+            if text:
+                heard = now
+            elif ended:
+                return rest
+            if now - began > guest.timeout_s or now - heard > guest.silence_s:
+                raise ToolFailedError(
+                    program[:1],
+                    -1,
+                    f"no end after {now - began:.0f} s, the last {now - heard:.0f} s of them "
+                    f"silent; the console is in {log}",
+                )
+            if not text:
+                time.sleep(POLL_S)
+
+    rest = guarded(follow)
+    return [*lines, rest] if rest else lines

@@ -6,7 +6,7 @@ import gzip
 import io
 import stat
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from faltcon.errors import MissingToolError
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
     from faltcon.lab.kernel.steps import Steps
 
-__all__ = ["END_MARK", "START_MARK", "Entry", "compile_program", "make", "newc"]
+__all__ = ["DRIVE_SOURCES", "END_MARK", "START_MARK", "Entry", "compile_program", "make", "newc"]
 
+DRIVE_SOURCES = ("drive.c", "harness.c", "net.c", "raw.c")
 START_MARK = "faltcon-guest: start"
 END_MARK = "faltcon-guest: end"
 APPLETS = (
-    "cat", "cut", "dmesg", "echo", "grep", "head", "ifconfig", "ip", "ls", "mkdir", "mount",
-    "poweroff", "sh", "sleep", "tail", "true", "uname", "wc",
+    "awk", "cat", "cmp", "cut", "dmesg", "echo", "grep", "head", "ifconfig", "ip", "ls", "mkdir",
+    "mount", "poweroff", "rm", "seq", "sh", "sleep", "tail", "true", "uname", "wc",
 )  # fmt: skip
 INIT = f"""#!/bin/sh
 mkdir -p /proc /sys /dev /tmp /run
@@ -33,6 +34,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
+mount -t debugfs debug /sys/kernel/debug 2>/dev/null
 exec </dev/null >/dev/console 2>&1
 ip link set lo up
 echo
@@ -88,15 +90,22 @@ def compile_program(name: str, sources: Sequence[str], steps: Steps) -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     flags = ["-static", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror"]
-    steps.run(f"compile {name}", "seconds", ["gcc", *flags, "-o", str(target), *map(str, inputs)])
+    # By their names alone, or the program would hold the path of this clone.
+    command = ["gcc", *flags, "-o", str(target), *sources]
+    steps.run(f"compile {name}", "seconds", command, cwd=folder)
     return target
 
 
-def make(target: Path, run: str, programs: Mapping[str, Path]) -> Path:
+def make(
+    target: Path,
+    run: str,
+    programs: Mapping[str, Path],
+    files: Mapping[str, bytes] | None = None,
+) -> Path:
     """Write an initramfs that runs the shell lines `run` and powers off.
 
-    `programs` go to /bin under their names. The archive's bytes depend on its
-    contents alone.
+    `programs` go to /bin under their names, `files` to their paths, executable
+    all. The archive's bytes depend on its contents alone.
     """
     folder, file, link = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755, stat.S_IFLNK | 0o777
     entries = [Entry(name, folder) for name in ("bin", "dev", "proc", "sys", "tmp")]
@@ -105,6 +114,13 @@ def make(target: Path, run: str, programs: Mapping[str, Path]) -> Path:
     entries.append(Entry("bin/busybox", file, _busybox()))
     entries += [Entry(f"bin/{applet}", link, b"busybox") for applet in APPLETS]
     entries += [Entry(f"bin/{name}", file, path.read_bytes()) for name, path in programs.items()]
+    made = {entry.name for entry in entries}
+    for path, content in sorted((files or {}).items()):
+        name = path.lstrip("/")
+        above = [str(parent) for parent in reversed(PurePosixPath(name).parents)][1:]
+        entries += [Entry(parent, folder) for parent in above if parent not in made]
+        made.update(above)
+        entries.append(Entry(name, file, content))
     entries.append(Entry("init", file, INIT.encode()))
     entries.append(Entry("run.sh", stat.S_IFREG | 0o644, (run.rstrip() + "\n").encode()))
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -18,9 +18,11 @@ RESULT = re.compile(
 )
 # What a kernel prints when one of its checkers, or itself, finds something wrong.
 SPLAT = re.compile(
-    r"(BUG: |WARNING: |KASAN: |KCSAN: |INFO: task .* blocked|INFO: rcu|Oops|Kernel panic|"
-    r"general protection fault|unreferenced object|ODEBUG: |refcount_t: |possible recursive "
-    r"locking|circular locking|suspicious RCU usage|sleeping function called)"
+    r"(BUG: |BUG \S+ \(|WARNING: |KASAN: |KCSAN: |INFO: task .* blocked|INFO: rcu|Oops|"
+    r"Kernel panic|general protection fault|unreferenced object|ODEBUG: |refcount_t: |"
+    r"possible recursive locking|circular locking|suspicious RCU usage|"
+    r"sleeping function called|non-static key|Objects remaining in|UBSAN: |"
+    r"unregister_netdevice: waiting|scheduling while atomic)"
 )
 
 
@@ -62,7 +64,7 @@ class Report:
 
 
 def parse(lines: Iterable[str], end_mark: str) -> Report:
-    """Read a console's lines up to the one that equals `end_mark`.
+    """Read a console's lines; the tests end with the one that equals `end_mark`.
 
     A result is a leaf unless results of deeper indentation came before it, which
     it sums up; such a sum counts only where it failed and nothing below it did (a
@@ -75,9 +77,10 @@ def parse(lines: Iterable[str], end_mark: str) -> Report:
         line = raw.rstrip("\r\n")
         if line.strip() == end_mark:
             report.finished = True
-            break
         if SPLAT.search(line):
             report.splats.append(line.strip())
+        if report.finished:
+            continue  # the way to power-off: no results any more, but perhaps a report
         plan = PLAN.match(line)
         if plan:
             tree.plan(len(plan["indent"]), int(plan["number"]))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from faltcon.lab.kernel.steps import Steps
 
-__all__ = ["apply", "digest", "patches", "touched"]
+__all__ = ["apply", "digest", "linked_copy", "patches", "stock_patches", "test_patches", "touched"]
 
 RECORD = ".faltcon-series.json"
 PATH_LINE = re.compile(rb"^(?:---|\+\+\+) [ab]/(\S+)", re.MULTILINE)
@@ -33,6 +33,23 @@ def patches(base: str) -> list[Path]:
     found = sorted(folder.glob("[0-9][0-9][0-9][0-9]-*.patch"))
     if not found:
         raise UsageError(f"no patch series for base {base} in {folder}")
+    return found
+
+
+def test_patches(base: str) -> list[Path]:
+    """Patches on top of the series that only tests use; a kernel without their options is the same.
+
+    An empty list where a base has none.
+    """
+    return sorted((kernel_dir() / "patches" / base / "tests").glob("[0-9]*.patch"))
+
+
+def stock_patches(base: str) -> list[Path]:
+    """What puts the stamps into a kernel without the series. Raises UsageError if nothing does."""
+    folder = kernel_dir() / "patches" / base / "stock"
+    found = sorted(folder.glob("[0-9]*.patch"))
+    if not found:
+        raise UsageError(f"no cycle stamps for a stock {base} in {folder}")
     return found
 
 
@@ -80,6 +97,26 @@ def _patched_copies(origin: Path, files: set[str], series: Sequence[Path], scrat
             )
 
 
+def linked_copy(origin: Path, tree: Path, steps: Steps) -> None:
+    """Make `tree` a copy of `origin`, by hard links where the file system has them.
+
+    Nothing to do where it exists. A link's file is never written through.
+    """
+    if tree.exists():
+        return
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    partial = tree.with_name(f".{tree.name}.partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    linked = subprocess.run(
+        ["cp", "-al", str(origin), str(partial)], capture_output=True, text=True, check=False
+    )
+    if linked.returncode:
+        shutil.rmtree(partial, ignore_errors=True)
+        steps.run("copy the tree", "up to a minute", ["cp", "-a", str(origin), str(partial)])
+    partial.rename(tree)
+
+
 def apply(origin: Path, tree: Path, series: Sequence[Path], steps: Steps) -> None:
     """Make `tree` the tree `origin` with the series applied, touching only what changes.
 
@@ -88,19 +125,7 @@ def apply(origin: Path, tree: Path, series: Sequence[Path], steps: Steps) -> Non
     patch that does not apply.
     """
     need("git")
-    if not tree.exists():
-        tree.parent.mkdir(parents=True, exist_ok=True)
-        partial = tree.with_name(f".{tree.name}.partial")
-        if partial.exists():
-            shutil.rmtree(partial)
-        # Hard links: a patched file is written anew and never through its link.
-        linked = subprocess.run(
-            ["cp", "-al", str(origin), str(partial)], capture_output=True, text=True, check=False
-        )
-        if linked.returncode:
-            shutil.rmtree(partial, ignore_errors=True)
-            steps.run("copy the tree", "up to a minute", ["cp", "-a", str(origin), str(partial)])
-        partial.rename(tree)
+    linked_copy(origin, tree, steps)
     record = tree / RECORD
     before: set[str] = set()
     if record.exists():
@@ -110,10 +135,12 @@ def apply(origin: Path, tree: Path, series: Sequence[Path], steps: Steps) -> Non
         scratch = Path(folder) / "tree"
         scratch.mkdir()
         _patched_copies(origin, files, series, scratch)
+        # Both lists, until the tree is whole: an interrupted run forgets no file.
+        write_text(record, json.dumps({"series": "", "files": sorted(files)}, indent=1) + "\n")
         changed = sum(_replace(scratch / name, tree / name) for name in sorted(files))
     content = {"series": digest(series), "files": sorted(touched(series))}
     write_text(record, json.dumps(content, indent=1) + "\n")
-    steps.say(f"apply {len(series)} patches: {changed} files changed since the last time")
+    steps.say(f"apply {len(series)} patches: {changed} files changed")
 
 
 def _replace(new: Path, old: Path) -> bool:
