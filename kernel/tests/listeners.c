@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,6 +34,10 @@ static void setsockopt_at(int level)
 static void listener__setsockopt(void)
 {
 	setsockopt_at(2);
+}
+
+static void listener__setsockopt_level_3(void)
+{
 	setsockopt_at(3);
 }
 
@@ -64,12 +69,15 @@ static void restart_at(int level)
 	set_int(other, IPPROTO_TCP, TCP_MAXSEG, 900, "MAXSEG");
 	same_after_at(level, &raw, other, "another listener");
 	handshakes(other, PORT, 5);
-	close(other);
 }
 
 static void listener__restart(void)
 {
 	restart_at(2);
+}
+
+static void listener__restart_level_3(void)
+{
 	restart_at(3);
 }
 
@@ -125,6 +133,8 @@ static void listener__not_of_the_established(void)
 	check(raw_receive(&raw, 43000, &answer, 2000));
 	check_eq(packet_flags(&answer), TH_ACK);
 	check_eq(packet_ack(&answer), 101);
+	/* Or the socket and its namespace outlive the test. */
+	raw_send(&raw, 43000, PORT, TH_RST | TH_ACK, 101, isn + 1, NULL, 0);
 	close(server);
 }
 
@@ -135,6 +145,7 @@ static void listener__reuseport_group(void)
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(PORT + 1),
 				       .sin_addr.s_addr = htonl(INADDR_ANY) };
 	int group[2], chosen[N], i, n, level, both = 0;
+	struct pollfd ready[2];
 	struct packet synack;
 	struct raw raw;
 
@@ -145,6 +156,7 @@ static void listener__reuseport_group(void)
 		set_int(group[i], SOL_SOCKET, SO_REUSEPORT, 1, "REUSEPORT");
 		check(!bind(group[i], (struct sockaddr *)&address, sizeof(address)) &&
 		      !listen(group[i], 64));
+		ready[i] = (struct pollfd){ group[i], POLLIN, 0 };
 	}
 	for (level = 0; level <= 3; level++) {
 		sysctl_set(LEVEL, level);
@@ -156,6 +168,7 @@ static void listener__reuseport_group(void)
 			check(packet_flags(&synack) & TH_SYN);
 			raw_send(&raw, sport, PORT + 1, TH_ACK, 101, packet_seq(&synack) + 1,
 				 &full, 2);
+			check_eq(poll(ready, 2, 2000), 1);
 			for (i = 0; i < 2 && fd < 0; i++)
 				fd = accept(group[i], NULL, NULL);
 			check(fd >= 0);
@@ -229,8 +242,10 @@ static void bypass__md5(void)
 
 const struct test listener_tests[] = {
 	TEST(listener__setsockopt),
+	TEST(listener__setsockopt_level_3),
 	TEST(listener__sysctls),
 	TEST(listener__restart),
+	TEST(listener__restart_level_3),
 	TEST(listener__remembered),
 	TEST(listener__not_of_the_established),
 	TEST(listener__reuseport_group),

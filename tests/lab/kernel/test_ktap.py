@@ -117,3 +117,25 @@ def test_a_report_on_the_way_to_power_off_counts() -> None:
     assert found.splats == ["BUG: KASAN: use-after-free in f"]
     assert found.failed == []
     assert not found.good
+
+
+RULE = "=" * 66
+
+
+def test_a_race_counts_where_our_code_takes_part() -> None:
+    def race(function: str) -> list[str]:
+        return [
+            RULE,
+            "BUG: KCSAN: data-race in tick_nohz_stop_tick / tick_nohz_next_event",
+            "",
+            "read to 0xffff of 4 bytes by interrupt on cpu 0:",
+            f" {function}+0x1/0x2",
+            RULE,
+        ]
+
+    found = parse(["1..1", *race("tcp_ack"), *race("__tcp_faltcon_release"), "ok 1 a", END], END)
+    assert len(found.splats) == len(found.foreign) == 1
+    assert not found.good
+    assert parse(["1..1", *race("tcp_ack"), "ok 1 a", END], END).good
+    # A console that ends within a report: it may be ours.
+    assert parse(["1..1", "ok 1 a", END, *race("tcp_ack")[:-1]], END).splats

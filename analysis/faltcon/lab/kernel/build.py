@@ -39,6 +39,7 @@ class Variant(StrEnum):
     DEBUG = "debug"
     KCSAN = "kcsan"
     KUNIT = "kunit"
+    SHARED = "shared"
 
     @property
     def checks_itself(self) -> bool:

@@ -119,7 +119,9 @@ def run_tests(
         report = selftest.run_all(
             what, steps, only or (), cpus=cpus, on_line=typer.echo, storm_s=storm
         )
-    for line in (*report.splats, *report.problems):
+    if report.foreign:
+        typer.echo(f"# {len(report.foreign)} races in which none of our functions takes part:")
+    for line in (*dict.fromkeys(report.foreign), *report.splats, *report.problems):
         typer.echo(f"# {line}")
     typer.echo(report.summary())
     if not report.good:
@@ -143,6 +145,9 @@ def measure(
         int | None,
         typer.Option(min=50, help="Connections a boot; 800 for instructions, 20000 for cycles."),
     ] = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Also the archive that all CPUs share (section 3.3).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, no table.")] = False,
 ) -> None:
     """Compare the levels with the stock kernel from SYN to SYNACK, by part; stop and go on."""
@@ -152,15 +157,16 @@ def measure(
     what = Build(load(base), Variant.FALTCON, arch, config)
     need(*TOOLS, "taskset" if arch is Arch.UM else "qemu-system-x86_64", "busybox")
     steps = Steps(what.folder / "logs")
+    arms = (*work.ARMS, *work.SHARED) if shared else work.ARMS
     connections = connections or work.CONNECTIONS[arch]
-    found = work.measure(what, steps, layouts, connections)
+    found = work.measure(what, steps, layouts, connections, arms)
     if as_json:
         typer.echo(json.dumps(found))
         return
     names = [name for name in work.FIGURES if name in found["stock"]]
-    typer.echo(f"{found['unit']:12}" + "".join(f"{name:>15}" for name in names))
-    for arm in (one.name for one in work.ARMS):
+    typer.echo(f"{found['unit']:14}" + "".join(f"{name:>15}" for name in names))
+    for arm in (one.name for one in arms):
         figures = found[arm]
         line = "".join(f"{figures[name]['median']:15.0f}" for name in names)
         change = found["relative"].get(arm, {}).get("total", {}).get("median")
-        typer.echo(f"{arm:12}{line}" + ("" if change is None else f"  {change:+.1%}"))
+        typer.echo(f"{arm:14}{line}" + ("" if change is None else f"  {change:+.1%}"))

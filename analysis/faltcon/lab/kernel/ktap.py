@@ -26,12 +26,20 @@ SPLAT = re.compile(
 )
 
 
+# KCSAN's reports, of which a kernel without the series has some: ours have one of our
+# functions in a stack trace.
+RACE = re.compile(r"BUG: KCSAN: ")
+RACE_RULE = re.compile(r"^(?:\[[^\]]*\] )?={60,}$")
+OURS = re.compile(r"faltcon|planted_")
+
+
 @dataclass
 class Report:
     """The leaves of a run: names of tests that passed, failed and were skipped.
 
     `splats` are the console lines with which the kernel itself reported
-    something; `problems` say what is missing, such as tests that a plan
+    something, `foreign` those of races in which no function of ours takes part;
+    `problems` say what is missing, such as tests that a plan
     announced; `finished` whether the console came to its end mark.
     """
 
@@ -39,6 +47,7 @@ class Report:
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     splats: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     finished: bool = False
 
@@ -54,6 +63,7 @@ class Report:
         self.failed += other.failed
         self.skipped += other.skipped
         self.splats += other.splats
+        self.foreign += other.foreign
         self.problems += other.problems
         self.finished = self.finished and other.finished
 
@@ -73,12 +83,12 @@ def parse(lines: Iterable[str], end_mark: str) -> Report:
     """
     report = Report()
     tree = _Tree(report)
+    splats = _Splats(report)
     for raw in lines:
         line = raw.rstrip("\r\n")
+        splats.line(line)
         if line.strip() == end_mark:
             report.finished = True
-        if SPLAT.search(line):
-            report.splats.append(line.strip())
         if report.finished:
             continue  # the way to power-off: no results any more, but perhaps a report
         plan = PLAN.match(line)
@@ -87,10 +97,36 @@ def parse(lines: Iterable[str], end_mark: str) -> Report:
         result = RESULT.match(line)
         if result:
             tree.result(result)
+    splats.end()
     tree.end()
     if not report.finished:
         report.problems.append("the guest ended before its tests did")
     return report
+
+
+class _Splats:
+    """What the kernel itself reports; a race's report goes on to the next rule."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.race: list[str] = []
+
+    def line(self, line: str) -> None:
+        if self.race:
+            self.race.append(line)
+            if RACE_RULE.match(line.strip()):
+                ours = any(OURS.search(one) for one in self.race)
+                found = self.report.splats if ours else self.report.foreign
+                found.append(self.race[0])
+                self.race = []
+        elif RACE.search(line):
+            self.race = [line.strip()]
+        elif SPLAT.search(line):
+            self.report.splats.append(line.strip())
+
+    def end(self) -> None:
+        # Nobody knows whose a report is that was cut.
+        self.report.splats += self.race[:1]
 
 
 class _Tree:

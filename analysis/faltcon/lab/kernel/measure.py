@@ -34,6 +34,7 @@ __all__ = [
     "CONNECTIONS",
     "DERIVED",
     "FIGURES",
+    "SHARED",
     "Arm",
     "Layout",
     "layouts",
@@ -76,6 +77,8 @@ ARMS = (
     Arm("level2", Variant.FALTCON, 2),
     Arm("level3", Variant.FALTCON, 3),
 )
+# The ablation of section 3.3: one archive with a lock instead of one for each CPU.
+SHARED = (Arm("shared_level1", Variant.SHARED, 1), Arm("shared_level2", Variant.SHARED, 2))
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ def measure(
         variant: Build(what.base, variant, what.arch, what.config, cycles=what.arch is Arch.UM)
         for variant in dict.fromkeys(arm.variant for arm in arms)
     }
+    digest = series.digest(series.patches(what.base.name))
     for one in builds.values():
         build(one, steps)
     inputs = [
@@ -204,7 +208,7 @@ def measure(
     out = result(values, unit)
     out["base"] = what.base.version
     out["config"] = str(what.config)
-    out["patch_series_sha256"] = series.digest(series.patches(what.base.name))
+    out["patch_series_sha256"] = digest
     out["compiler"] = compiler()
     out["cpu"] = describe_machine()["cpu_model"] if what.arch is Arch.UM else buckets.cpu
     out["load"] = {"connections_per_layout": rounds, "program": "kernel/tests/drive.c"}
