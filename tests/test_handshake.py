@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faltcon import handshake, provenance
+from faltcon import handshake, paths, provenance
 from faltcon.errors import FormatError, InputError, UsageError
+from faltcon.files import sha256_of
+from faltcon.lab import experiment
+from faltcon.lab.kernel import series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,3 +155,26 @@ def test_load__a_missing_file_is_an_input_error(root: Path) -> None:
     (write(root, "stock", 9) / "counts.txt").unlink()
     with pytest.raises(InputError, match=r"counts\.txt"):
         handshake.load(root)
+
+
+def test_recordings__are_of_the_series_and_buckets_that_the_project_has() -> None:
+    """Whoever changes the series records figure 3 anew: `faltcon lab run fig3 --force`."""
+    kernel = paths.project_root() / "kernel"
+    expected = {
+        "buckets_sha256": sha256_of(kernel / "buckets.toml"),
+        "plugin_sha256": sha256_of(kernel / "plugin" / "faltcon_count.c"),
+    }
+    patches = series.digest(series.patches("6.1"))
+    folders = provenance.runs(paths.raw_dir(), "fig3")
+    for folder in folders:
+        document = provenance.load(folder)
+        for name, value in expected.items():
+            assert document["parameters"][name] == value, (folder.name, name)
+        stock = document["parameters"]["arm"] == "stock"
+        assert document["kernel"]["patch_series_sha256"] == (None if stock else patches)
+
+
+def test_recordings__every_arm_in_every_layout_of_the_experiment() -> None:
+    what = experiment.load("fig3")
+    there = {folder.name for folder in provenance.runs(paths.raw_dir(), what.name)}
+    assert there == {step.run for step in experiment.order(what)}
