@@ -111,6 +111,29 @@ def test_a_base_without_series_is_refused() -> None:
         series.patches("0.1")
 
 
-def test_the_series_of_the_default_base_is_numbered_from_one() -> None:
-    names = [file.name for file in series.patches(base.default_base())]
-    assert [name[:4] for name in names] == [f"{n:04d}" for n in range(1, len(names) + 1)]
+@pytest.mark.parametrize("name", ["6.1", "5.10"])
+def test_a_series_is_numbered_from_one(name: str) -> None:
+    names = [file.name for file in series.patches(base.load(name).name)]
+    assert [one[:4] for one in names] == [f"{n:04d}" for n in range(1, len(names) + 1)]
+
+
+def added_files(name: str) -> dict[str, list[str]]:
+    """Of a series: the lines of each file that it makes, after its last patch, as a diff adds them.
+
+    Only what a patch adds is seen, so this is for files that no later patch cuts.
+    """
+    lines: dict[str, list[str]] = {}
+    for patch_file in series.patches(name):
+        made = ""
+        for line in patch_file.read_text("utf-8").splitlines():
+            if line.startswith("+++ b/"):
+                made = line[6:]
+            elif made and line.startswith("+"):
+                lines.setdefault(made, []).append(line)
+    return lines
+
+
+@pytest.mark.parametrize("file", ["net/ipv4/tcp_faltcon.h", "net/ipv4/tcp_faltcon_test.c"])
+def test_the_bases_share_the_series_own_files(file: str) -> None:
+    ours, theirs = added_files("6.1")[file], added_files("5.10")[file]
+    assert ours == theirs
