@@ -48,7 +48,7 @@ index 000..111 100644
 +come
 +come too
 """
-    + "-- \n2.39.5\n"
+    "-- \n2.39.5\n"
 )
 LINES = """KTAP version 1
 1..3
