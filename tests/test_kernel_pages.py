@@ -99,20 +99,20 @@ def write(root: Path, passed: int) -> Path:
     return folder
 
 
-def test_test_runs__are_read_again_from_what_the_tests_printed(tmp_path: Path) -> None:
+def test_recorded_runs__are_read_again_from_what_the_tests_printed(tmp_path: Path) -> None:
     write(tmp_path, passed=2)
-    (found,) = kernel_pages.test_runs(tmp_path)
+    (found,) = kernel_pages.recorded_runs(tmp_path)
     assert found.report.passed == ["first", "third"]
     assert found.skipped_because == {"second": "no VRF in this kernel"}
     assert found.report.good
 
 
-def test_test_runs__another_count_than_the_provenance_says_is_an_error(tmp_path: Path) -> None:
+def test_recorded_runs__another_count_than_the_provenance_says_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, passed=3)
     with pytest.raises(FormatError, match="says 2 passed, its provenance 3"):
-        kernel_pages.test_runs(tmp_path)
+        kernel_pages.recorded_runs(tmp_path)
 
 
-def test_test_runs__without_recordings_is_a_usage_error(tmp_path: Path) -> None:
+def test_recorded_runs__without_recordings_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="kernel-test"):
-        kernel_pages.test_runs(tmp_path)
+        kernel_pages.recorded_runs(tmp_path)

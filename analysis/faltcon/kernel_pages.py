@@ -15,7 +15,7 @@ from faltcon.files import open_binary, reading
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Patch", "TestRun", "patches", "test_runs"]
+__all__ = ["Patch", "TestRun", "patches", "recorded_runs"]
 
 EXPERIMENT = "kernel-test"
 KTAP = "ktap.txt.zst"
@@ -94,7 +94,7 @@ def _patch(file: Path) -> Patch:
     )
 
 
-def test_runs(root: Path | None = None) -> list[TestRun]:
+def recorded_runs(root: Path | None = None) -> list[TestRun]:
     """Every recorded run of the tests, in order of name.
 
     Raises UsageError where there is none, FormatError for one whose output says
