@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import html
+import re
 import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -69,7 +71,11 @@ def _read(project: Path, name: str, layer: int, contract: Path) -> Module:
 
 def table(found: list[Module]) -> book.View:
     """The modules as the page shows them, from the top down."""
-    rows = [(module.layer, module.name, module.purpose, module.lines) for module in found]
-    return book.table(
-        pd.DataFrame(rows, columns=["Layer", "Module", "What it is for", "Lines"]), named=False
-    )
+    rows = [(m.layer, m.name, _markup(m.purpose), m.lines) for m in found]
+    frame = pd.DataFrame(rows, columns=["Layer", "Module", "What it is for", "Lines"])
+    return book.table(frame, markup=["What it is for"], named=False)
+
+
+def _markup(docstring: str) -> str:
+    """A docstring's line as HTML: what stands in backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(docstring))

@@ -33,6 +33,7 @@ TOOLS: dict[str, tuple[str, list[str], str]] = {
     "nstat": ("iproute2", ["-V"], r"iproute2-([\d.]+)"),
     "openssl": ("openssl", ["version"], r"OpenSSL (\S+)"),
     "perf": ("linux-perf", ["--version"], r"version (\S+)"),
+    "qemu-system-x86_64": ("qemu-system-x86", ["--version"], r"version (\S+)"),
     "setpriv": ("util-linux", ["--version"], r"util-linux (\S+)"),
     "sysctl": ("procps", ["--version"], r"procps\S* (\S+)"),
     "taskset": ("util-linux", ["--version"], r"util-linux (\S+)"),

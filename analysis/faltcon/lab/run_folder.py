@@ -57,6 +57,14 @@ class RunFolder:
         (self.partial / name).write_text(text, "utf-8")
         self._descriptions[name] = description
 
+    def add_packed_text(self, name: str, text: str, description: str) -> None:
+        """Put a text into the run, compressed; the name ends in .zst."""
+        plain = self.partial / f".{name}.plain"
+        plain.write_text(text, "utf-8")
+        compress(plain, self.partial / name)
+        plain.unlink()
+        self._descriptions[name] = description
+
     def commit(self, facts: Mapping[str, Any]) -> Path:
         """Write the provenance and let the folder appear; an older run of that name goes.
 

@@ -21,14 +21,10 @@ NO_RATES = (
     "No recording of connection rates with the patched kernel; the paper's server had far more "
     "cores, and clients of their own beside it."
 )
-NO_CYCLES = "No recording of cycles or instructions with the patched kernel."
 NO_TESTS = "No recorded run of the patched kernel's tests."
 DEFINITION = "A definition, which the book uses as it stands; nothing to measure."
 SETUP = "A statement about the authors' machines and runs."
 REASONS = {
-    **dict.fromkeys(
-        ("cycles-saved-abstract", "saved-total", "saved-request-sock", "saved-synack",
-         "saved-others"), NO_CYCLES),
     **dict.fromkeys(
         ("no-app-change", "faltcon-control-path", "only-repeated", "lockless", "irq-off-short"),
         NO_TESTS),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from faltcon import profiles, published
+from faltcon import handshake, paths, profiles, published
 
 if TYPE_CHECKING:
+    from faltcon.handshake import Boot
     from faltcon.profiles import Profile
     from faltcon.published import FlowSum, SumsOrigin
 
@@ -34,6 +35,13 @@ class Evidence:
     def main(self) -> list[Profile]:
         """Those of the default response size: the repetitions of Figure 1."""
         return [p for p in self.profiles if p.response_bytes == PAPERS_RESPONSE_BYTES]
+
+    @functools.cached_property
+    def handshakes(self) -> list[Boot]:
+        """Boots of Figure 3 in the minimal configuration; none where none is recorded."""
+        if not (paths.raw_dir() / handshake.EXPERIMENT).is_dir():
+            return []
+        return handshake.load(configuration="minimal")
 
     @functools.cached_property
     def flows(self) -> tuple[list[FlowSum], SumsOrigin]:

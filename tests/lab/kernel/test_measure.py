@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from faltcon.counts import Sums
 from faltcon.errors import FormatError, ToolFailedError
 from faltcon.lab.kernel import measure
 from faltcon.lab.kernel.base import load
 from faltcon.lab.kernel.build import Build
-from faltcon.lab.kernel.count import Load, Sums
 from faltcon.lab.kernel.steps import Steps
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from faltcon.lab.kernel.count import Load
 
 
 def test_parts_sum_to_the_total() -> None:

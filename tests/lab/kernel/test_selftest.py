@@ -13,8 +13,8 @@ from faltcon.model import script
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from faltcon.ktap import Report
     from faltcon.lab.kernel.guest import Guest
-    from faltcon.lab.kernel.ktap import Report
 
 
 @pytest.fixture

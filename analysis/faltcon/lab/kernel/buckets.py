@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from faltcon.counts import OTHERS
 from faltcon.errors import FormatError
 from faltcon.files import reading, write_text
 from faltcon.lab.kernel.base import kernel_dir
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["OTHERS", "Buckets", "load", "symbols", "write_list"]
+__all__ = ["Buckets", "load", "symbols", "write_list"]
 
-OTHERS = "others"
 OPENS, CLOSES = 1, 2
 # What an interrupt or exception enters the kernel by (arch/x86/entry/entry_64.S): a function
 # of its own, or one of the stubs that lie 8 bytes apart and jump to a common one.
@@ -38,6 +38,14 @@ class Buckets:
     opens: tuple[str, ...]
     closes: tuple[str, ...]
     cpu: str
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """What the plugin counts apart: every function by itself, `others` first.
+
+        So a recording can be put into other buckets later.
+        """
+        return (OTHERS, *self.functions)
 
 
 def load(file: Path | None = None) -> Buckets:
@@ -88,8 +96,7 @@ def write_list(buckets: Buckets, system_map: Path, target: Path) -> list[str]:
     addresses = symbols(system_map)
     lines: list[str] = []
     absent: list[str] = []
-    regions = {name: number for number, name in enumerate(buckets.names)}
-    wanted = {name: (regions[bucket], 0) for name, bucket in buckets.functions.items()}
+    wanted = {name: (number, 0) for number, name in enumerate(buckets.regions) if number}
     wanted |= dict.fromkeys(buckets.opens, (0, OPENS))
     wanted |= dict.fromkeys(buckets.closes, (0, CLOSES))
     for name, (region, flags) in sorted(wanted.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -104,25 +105,41 @@ def run_tests(
             "--programs", help="Run nginx, lighttpd, curl, ab and wrk in the guest instead."
         ),
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Keep the run as a recording in this folder (data/raw).")
+    ] = None,
 ) -> None:
     """Boot a kernel, run the tests in it and the KUnit suite; print KTAP. Exit 0 when all pass."""
-    from faltcon.lab.kernel import selftest
+    from faltcon.lab.kernel import keep, selftest
 
     if variant is Variant.STOCK:
         raise UsageError("the stock kernel has nothing to test; choose another --variant")
+    if out is not None and (only or programs):
+        raise UsageError(
+            "a recording is of all tests; leave out --out, or the names and --programs"
+        )
     what = Build(load(base), variant, arch, config)
     need(*TOOLS, *(() if arch is Arch.UM else ("qemu-system-x86_64",)), "busybox")
     steps = Steps(what.folder / "logs")
+    lines: list[str] = []
+
+    def show(line: str) -> None:
+        lines.append(line)
+        typer.echo(line)
+
+    began, start = time.time(), time.monotonic()
     if programs:
-        report = selftest.run_programs(what, steps, cpus, typer.echo)
+        report = selftest.run_programs(what, steps, cpus, show)
     else:
-        report = selftest.run_all(
-            what, steps, only or (), cpus=cpus, on_line=typer.echo, storm_s=storm
-        )
+        report = selftest.run_all(what, steps, only or (), cpus=cpus, on_line=show, storm_s=storm)
     if report.foreign:
         typer.echo(f"# {len(report.foreign)} races in which none of our functions takes part:")
     for line in (*dict.fromkeys(report.foreign), *report.splats, *report.problems):
         typer.echo(f"# {line}")
+    if out is not None:
+        seconds = time.monotonic() - start
+        kept = keep.keep(out, what, report, lines, cpus=cpus, began=began, seconds=seconds)
+        steps.say(f"kept in {kept}")
     typer.echo(report.summary())
     if not report.good:
         raise CheckFailedError(f"the tests did not all pass on {what.name}")

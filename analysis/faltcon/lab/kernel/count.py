@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from faltcon.counts import Sums, parse
 from faltcon.errors import FormatError, ToolFailedError
-from faltcon.files import reading
 from faltcon.lab.kernel import buckets as bucket_file
 from faltcon.lab.kernel import initramfs
 from faltcon.lab.kernel.base import kernel_dir, work_dir
@@ -21,13 +20,11 @@ if TYPE_CHECKING:
     from faltcon.lab.kernel.build import Build
     from faltcon.lab.kernel.steps import Steps
 
-__all__ = ["Load", "Sums", "build_plugin", "count", "parse"]
+__all__ = ["Load", "Raw", "boot", "build_plugin", "count", "phases"]
 
 # Windows that the shadow stack may lose, to an interrupt between two blocks for example.
 LOST_SHARE = 0.005
 TRIGGER = "__x64_sys_getsid"
-SNAPSHOT = re.compile(r"snapshot (\d+) windows (\d+) user (\d+) lost (\d+)")
-REGION = re.compile(r"region (\d+) inside (\d+) outside (\d+) calls (\d+)")
 
 
 @dataclass(frozen=True)
@@ -45,25 +42,6 @@ class Load:
         return self.concurrent * self.rounds
 
 
-@dataclass(frozen=True)
-class Sums:
-    """Instructions since boot at one snapshot: by bucket inside windows and outside them."""
-
-    windows: int
-    user: int
-    inside: dict[str, int]
-    outside: dict[str, int]
-
-    def since(self, before: Sums) -> Sums:
-        """What came after another snapshot."""
-        return Sums(
-            self.windows - before.windows,
-            self.user - before.user,
-            {name: value - before.inside.get(name, 0) for name, value in self.inside.items()},
-            {name: value - before.outside.get(name, 0) for name, value in self.outside.items()},
-        )
-
-
 def build_plugin(steps: Steps) -> Path:
     """Compile the plugin, if its source changed. It needs no header of QEMU's."""
     source = kernel_dir() / "plugin" / "faltcon_count.c"
@@ -76,32 +54,17 @@ def build_plugin(steps: Steps) -> Path:
     return target
 
 
-def parse(file: Path, names: tuple[str, ...]) -> list[Sums]:
-    """The snapshots that the plugin wrote, in order. Raises FormatError for any other line."""
-    with reading(file):
-        lines = file.read_text("utf-8").splitlines()
-    found: list[Sums] = []
-    for number, line in enumerate(lines, start=1):
-        snapshot, region = SNAPSHOT.fullmatch(line), REGION.fullmatch(line)
-        if snapshot:
-            zero = dict.fromkeys(names, 0)
-            found.append(Sums(int(snapshot[2]), int(snapshot[3]), dict(zero), dict(zero)))
-        elif region and found and int(region[1]) < len(names):
-            found[-1].inside[names[int(region[1])]] = int(region[2])
-            found[-1].outside[names[int(region[1])]] = int(region[3])
-        else:
-            raise FormatError(file, "is not the plugin's output", place=f"line {number}")
-    return found
+@dataclass(frozen=True)
+class Raw:
+    """What one boot left: the counter's output, the list it was given, and the console."""
+
+    counts: Path
+    names: Path
+    console: Path
 
 
-def count(
-    build: Build, load: Load, buckets: Buckets, steps: Steps, memory_mib: int = 1024
-) -> list[Sums]:
-    """Boot, load, count: the sums of each phase.
-
-    Raises ToolFailedError when the load did not end as it should, or the
-    number of windows is not that of the connections.
-    """
+def boot(build: Build, load: Load, buckets: Buckets, steps: Steps, memory_mib: int = 1024) -> Raw:
+    """Boot, load, count. Raises ToolFailedError when the load did not end as it should."""
     plugin = build_plugin(steps)
     folder = work_dir() / "guest" / "count"
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,12 +93,27 @@ def count(
     lines = run(build, archive, guest, log)
     if not any(line.startswith("drive: done") for line in lines) or not out.exists():
         raise ToolFailedError(["drive"], 1, f"the load did not end well; see {log}")
-    marks = parse(out, buckets.names)
-    phases = [after.since(before) for before, after in itertools.pairwise(marks)]
-    phases = phases[: load.phases]
-    for phase in phases:
+    return Raw(out, names, log)
+
+
+def phases(raw: Raw, load: Load, buckets: Buckets) -> list[Sums]:
+    """The sums of each phase, by function of the bucket file.
+
+    Raises ToolFailedError where the number of windows is not that of the connections.
+    """
+    marks = parse(raw.counts, buckets.regions)
+    found = [after.since(before) for before, after in itertools.pairwise(marks)][: load.phases]
+    for phase in found:
         if abs(phase.windows - load.connections) > LOST_SHARE * load.connections:
             raise ToolFailedError(
                 ["drive"], 0, f"{phase.windows} windows for {load.connections} connections"
             )
-    return phases
+    return found
+
+
+def count(
+    build: Build, load: Load, buckets: Buckets, steps: Steps, memory_mib: int = 1024
+) -> list[Sums]:
+    """Boot, load, count: the sums of each phase, by bucket. Raises as `boot` and `phases` do."""
+    raw = boot(build, load, buckets, steps, memory_mib)
+    return [phase.grouped(buckets.functions) for phase in phases(raw, load, buckets)]

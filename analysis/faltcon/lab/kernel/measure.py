@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from faltcon.counts import Sums
     from faltcon.lab.kernel.buckets import Buckets
-    from faltcon.lab.kernel.count import Sums
     from faltcon.lab.kernel.steps import Steps
 
 __all__ = [

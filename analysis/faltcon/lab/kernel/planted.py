@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from faltcon.ktap import Report
 from faltcon.lab.kernel.build import Variant
-from faltcon.lab.kernel.ktap import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from faltcon.ktap import Report, parse
 from faltcon.lab.kernel import initramfs, planted
 from faltcon.lab.kernel import programs as real
 from faltcon.lab.kernel.base import work_dir
 from faltcon.lab.kernel.build import Arch, Build, Variant, build
 from faltcon.lab.kernel.guest import Guest, run
-from faltcon.lab.kernel.ktap import Report, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

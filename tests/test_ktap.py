@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from faltcon.lab.kernel.ktap import parse
+from faltcon.ktap import parse
 
 END = "the end"
 

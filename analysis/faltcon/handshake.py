@@ -1,0 +1,209 @@
+"""The recordings of Figure 3 as tables: instructions from SYN to SYNACK, by part and by arm.
+
+Between `faltcon.counts`, which knows the counter's output, and the chapter,
+which knows arms and layouts. Section 4.2 of the paper.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from faltcon import counts, paths, provenance
+from faltcon.counts import OTHERS, Sums
+from faltcon.errors import FormatError, UsageError
+from faltcon.files import reading
+from faltcon.stats import interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from faltcon.stats import Estimate
+
+__all__ = [
+    "ATTRIBUTIONS",
+    "PARTS",
+    "Boot",
+    "by_function",
+    "changes",
+    "load",
+    "of_parts",
+    "parts",
+]
+
+EXPERIMENT = "fig3"
+COUNTS, FUNCTIONS = "counts.txt", "functions.tsv"
+COLUMNS = ["region", "function", "bucket"]
+# As the paper's legend has them (Figure 3), and the route look-up, which it does not name.
+PARTS = ("request_sock", "synack", "faltcon", "route", OTHERS)
+# Where the route look-up is counted: with the rest, as the code has it, or with the SYNACK,
+# where table 2 puts _skb_refdst.
+ATTRIBUTIONS: Mapping[str, Mapping[str, str]] = {
+    "route in others": {"route": OTHERS},
+    "route in SYNACK": {"route": "synack"},
+}
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One recorded boot.
+
+    arm: stock or level0 to level3. layout: what this boot shares with those of
+    the same number. sums: since the load began, by function. bucket_of: the
+    part that a function belonged to when it was recorded.
+    """
+
+    run: str
+    origin: str
+    configuration: str
+    arm: str
+    layout: int
+    concurrent: int
+    sums: Sums
+    bucket_of: Mapping[str, str]
+
+
+def load(root: Path | None = None, *, configuration: str | None = None) -> list[Boot]:
+    """Every recorded boot, in order of the run's name.
+
+    root: folder of recordings, data/raw if left out. Raises UsageError where
+    there are none and InputError for a run that cannot be read.
+    """
+    folders = provenance.runs(paths.raw_dir() if root is None else root, EXPERIMENT)
+    boots = [_read(folder) for folder in folders]
+    found = [b for b in boots if configuration in {None, b.configuration}]
+    if not found:
+        raise UsageError(f"no recording of figure 3 in the configuration {configuration!r}")
+    return found
+
+
+def _read(folder: Path) -> Boot:
+    document = provenance.load(folder)
+    parameters = document["parameters"]
+    for name in ("configuration", "arm", "layout", "concurrent_handshakes"):
+        if name not in parameters:
+            raise FormatError(folder / provenance.FILE_NAME, f"says no {name}")
+    names = _functions(folder / FUNCTIONS)
+    snapshots = counts.parse(folder / COUNTS, list(names))
+    if len(snapshots) < 2:
+        raise FormatError(folder / COUNTS, "holds a single snapshot", mend="record it again")
+    sums = snapshots[1].since(snapshots[0])
+    if sums.windows < 1:
+        raise FormatError(folder / COUNTS, "no SYN was answered", mend="record it again")
+    return Boot(
+        run=folder.name,
+        origin=document["origin"],
+        configuration=str(parameters["configuration"]),
+        arm=str(parameters["arm"]),
+        layout=int(parameters["layout"]),
+        concurrent=int(parameters["concurrent_handshakes"]),
+        sums=sums,
+        bucket_of=names,
+    )
+
+
+def _functions(file: Path) -> dict[str, str]:
+    """Function to bucket, in the order of the regions. Raises FormatError naming the line."""
+    with reading(file):
+        lines = file.read_bytes().decode("utf-8", errors="replace").splitlines()
+    rows = list(csv.reader(lines, delimiter="\t"))
+    if not rows or rows[0] != COLUMNS:
+        raise FormatError(file, "is no table of regions", place="line 1")
+    found: dict[str, str] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(COLUMNS) or row[0] != str(number - 2) or row[1] in found:
+            raise FormatError(file, "is no region of its own", place=f"line {number}")
+        found[row[1]] = row[2]
+    return found
+
+
+def parts(boots: Iterable[Boot]) -> pd.DataFrame:
+    """Instructions of a handshake by part: one row a boot and part.
+
+    Columns run, configuration, arm, layout, part (see PARTS), instructions
+    (from SYN to SYNACK, a connection), outside (the same part's, before the
+    SYN and after the SYNACK; the client's share of the guest is in it).
+    """
+    rows = []
+    for boot in boots:
+        grouped = boot.sums.grouped(boot.bucket_of)
+        rows += [
+            {
+                "run": boot.run,
+                "configuration": boot.configuration,
+                "arm": boot.arm,
+                "layout": boot.layout,
+                "part": part,
+                "instructions": grouped.inside.get(part, 0) / boot.sums.windows,
+                "outside": grouped.outside.get(part, 0) / boot.sums.windows,
+            }
+            for part in PARTS
+        ]
+    return pd.DataFrame(rows)
+
+
+def of_parts(table: pd.DataFrame, attribution: str) -> pd.DataFrame:
+    """The table of `parts` with the route look-up counted as the attribution says.
+
+    Raises UsageError for an unknown attribution (see ATTRIBUTIONS).
+    """
+    if attribution not in ATTRIBUTIONS:
+        raise UsageError(f"no attribution {attribution!r}; there are {', '.join(ATTRIBUTIONS)}")
+    moved = table.assign(part=table["part"].replace(dict(ATTRIBUTIONS[attribution])))
+    keys = ["run", "configuration", "arm", "layout", "part"]
+    return moved.groupby(keys, sort=False, as_index=False)[["instructions", "outside"]].sum()
+
+
+def changes(table: pd.DataFrame, over: str = "instructions") -> dict[tuple[str, str], Estimate]:
+    """Change against stock, by arm and part (and `total`), as a share: -0.31 is 31 % less.
+
+    Layout by layout, so that what a layout does to both arms drops out; then
+    the median over layouts with its 95 % interval. A part that stock does not
+    have is left out. Raises UsageError where an arm lacks a layout of stock.
+    """
+    keys = ["configuration", "layout", "arm"]
+    totals = table.groupby(keys, as_index=False)[over].sum().assign(part="total")
+    long = pd.concat([totals, table[[*keys, "part", over]]], ignore_index=True)
+    wide = long.pivot_table(
+        index=["configuration", "layout"], columns=["arm", "part"], values=over, aggfunc="sum"
+    )
+    arms, names = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(long["part"]))
+    if "stock" not in arms:
+        raise UsageError("there is no recording of the stock kernel to compare with")
+    found: dict[tuple[str, str], Estimate] = {}
+    for arm in sorted(set(arms) - {"stock"}):
+        for part in names:
+            ours, stock = wide[arm, part], wide["stock", part]
+            if ours.isna().any() or stock.isna().any():
+                raise UsageError(f"{arm} and stock were not recorded in the same layouts")
+            if (stock > 0).all():
+                found[arm, part] = interval(list(ours / stock - 1))
+    return found
+
+
+def by_function(boots: Iterable[Boot]) -> pd.DataFrame:
+    """Instructions from SYN to SYNACK by function: median over layouts, one column an arm.
+
+    Index: function, with its bucket as the first column. A call counts with
+    what it calls, up to the next function of the list.
+    """
+    rows = [
+        {
+            "arm": boot.arm,
+            "function": name,
+            "bucket": boot.bucket_of[name],
+            "instructions": value / boot.sums.windows,
+        }
+        for boot in boots
+        for name, value in boot.sums.inside.items()
+        if value
+    ]
+    long = pd.DataFrame(rows, columns=["arm", "function", "bucket", "instructions"])
+    wide = long.pivot_table(
+        index=["bucket", "function"], columns="arm", values="instructions", aggfunc="median"
+    )
+    return wide.fillna(0.0).reset_index(level="bucket")
