@@ -127,9 +127,23 @@ class Conversation:
     def __init__(self) -> None:
         self.transactions: list[Transaction] = []
         self.upgraded = ""
+        # Transactions that were taken away, and how many of them were complete.
+        self.taken = self.taken_complete = 0
         self._heads = 0
         self._open: deque[Transaction] = deque()
         self._last_method = b""
+
+    def resume(
+        self, transactions: list[Transaction], heads: int, last_method: bytes, taken: int
+    ) -> None:
+        """Go on where another reader of the connection stopped, with these transactions.
+
+        `taken` transactions before them were taken away; the complete ones
+        among those are counted in `taken_complete`.
+        """
+        self.transactions = transactions
+        self._open.extend(row for row in transactions if row.response_ns is None)
+        self._heads, self._last_method, self.taken = heads, last_method, taken
 
     def request(self, head: Head, time_ns: int) -> Transaction:
         """A request head was read."""
@@ -157,7 +171,7 @@ class Conversation:
     @property
     def requests(self) -> int:
         """Number of complete requests."""
-        return sum(row.complete for row in self.transactions)
+        return self.taken_complete + sum(row.complete for row in self.transactions)
 
     @property
     def awaited_method(self) -> bytes:
@@ -187,6 +201,13 @@ class MessageReader:
         # The request whose body is being read.
         self._current: Transaction | None = None
         self._after_hole = False
+
+    def resume(
+        self, body: Body, left: int, current: Transaction | None, *, in_trailer: bool
+    ) -> None:
+        """Go on where another reader of this direction stopped, with nothing kept."""
+        self._body, self._left, self._current = body, left, current
+        self._in_trailer = in_trailer
 
     def data(self, piece: bytes, time_ns: int) -> None:
         """The next bytes of this direction."""

@@ -85,7 +85,12 @@ class Application:
     @property
     def guessed(self) -> bool:
         """Whether HTTP/1 is but a guess from the port: no message has been seen yet."""
-        return self.http_port and bool(self.http1) and not self.transactions
+        return self.http_port and bool(self.http1) and not self._spoken
+
+    @property
+    def _spoken(self) -> bool:
+        """Whether a transaction was seen."""
+        return bool(self.transactions) or any(one.taken for one in self.http1)
 
     def start(self, protocol: str, client: int) -> None:
         """From here on the connection speaks this; `client` is the side that spoke first."""
@@ -99,7 +104,7 @@ class Application:
             for number, side in enumerate(self.sides):
                 side.reader = http2.FrameReader(connection, client=number == client)
         elif protocol == "tls":
-            self.tls_on_http_port = self.http_port and not self.transactions
+            self.tls_on_http_port = self.http_port and not self._spoken
             self.tls = hellos = tls.Hellos()
             for side in self.sides:
                 side.reader = tls.HelloReader(hellos)

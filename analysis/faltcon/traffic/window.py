@@ -1,0 +1,292 @@
+"""A capture file as a window of bytes that moves over it, and its packets in batches.
+
+A window keeps memory small whatever the file's length, and what the compiled
+loop reads next in the processor's cache. Plain, gzip and zstd files and
+standard input read alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from faltcon.errors import EmptyInputError, FormatError, TruncatedInputError
+from faltcon.files import DAMAGE, open_binary, reading
+from faltcon.traffic import fast_records as fast
+from faltcon.traffic.fast_memory import address_of
+from faltcon.traffic.pcap import CLASSIC, MAX_RECORD_BYTES, STDIN
+from faltcon.traffic.pcapng import PCAPNG_MAGIC, Blocks
+
+if TYPE_CHECKING:
+    import io
+    from collections import Counter
+    from collections.abc import Iterator
+    from typing import IO
+
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+    Words = NDArray[np.int64]
+
+__all__ = ["Batches", "Form", "Window", "is_plain", "opened"]
+
+WINDOW_BYTES = 1 << 18
+# The longest record, so that a whole one always fits; longer blocks make the window grow.
+SPARE_BYTES = MAX_RECORD_BYTES + 64
+EVERYTHING = 1 << 62
+
+
+@contextlib.contextmanager
+def opened(file: str | Path) -> Iterator[IO[bytes]]:
+    """A capture's bytes as a stream, unpacked. Raises InputError where it cannot be read."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(reading(file))
+        if str(file) == STDIN:
+            yield sys.stdin.buffer
+            return
+        stream = stack.enter_context(open_binary(file))
+        yield cast("IO[bytes]", stream)
+
+
+def is_plain(file: str | Path) -> bool:
+    """Whether a file can be read from any place on: not packed, and no pipe."""
+    if str(file) == STDIN:
+        return False
+    with reading(file), Path(file).open("rb") as stream:
+        if not stream.seekable():
+            return False
+        magic = stream.read(4)
+    return magic in CLASSIC or magic == PCAPNG_MAGIC
+
+
+@dataclass
+class Form:
+    """How a file's packets stand in it: pcapng's blocks, or the records of a classic file."""
+
+    blocks: Blocks | None
+    big: bool = False
+    unit_ns: int = 0
+    header_bytes: int = 0
+    link_type: int = 0
+
+
+class Window:
+    """The bytes of a stream from `start` to `end` of the array `data`.
+
+    `base` is the place in the file of the array's first byte. `ended` says
+    that nothing follows, `cut` that the stream broke off.
+    """
+
+    def __init__(self, stream: IO[bytes], base: int = 0) -> None:
+        self._stream = stream
+        self.data: Bytes = np.zeros(WINDOW_BYTES + SPARE_BYTES, dtype=np.uint8)
+        self.base = base
+        self.start = self.end = 0
+        self.ended = self.cut = False
+
+    @property
+    def place(self) -> int:
+        """The place in the file of the next byte."""
+        return self.base + self.start
+
+    def more(self) -> bool:
+        """Read on behind what is left of the window; False where nothing follows."""
+        if self.ended:
+            return False
+        left = self.end - self.start
+        if left > len(self.data) - WINDOW_BYTES:
+            grown = np.zeros(2 * len(self.data), dtype=np.uint8)
+            grown[:left] = self.data[self.start : self.end]
+            self.data = grown
+        elif self.start:
+            self.data[:left] = self.data[self.start : self.end].copy()
+        self.base += self.start
+        self.start, self.end = 0, left
+        self.end += self._read(memoryview(self.data)[left : left + WINDOW_BYTES])
+        return self.end > left
+
+    def _read(self, target: memoryview) -> int:
+        size = 0
+        try:
+            # What is at hand, not a full buffer: an early end must not swallow what came before.
+            stream = cast("io.BufferedIOBase", self._stream)
+            while size < len(target):
+                got = stream.readinto1(target[size:])
+                if not got:
+                    self.ended = True
+                    break
+                size += got
+        except (EOFError, *DAMAGE):
+            self.ended = self.cut = True
+        return size
+
+    def take(self, size: int) -> bytes:
+        """The next bytes, fewer where the stream ends."""
+        while self.end - self.start < size and self.more():
+            pass
+        piece = self.data[self.start : min(self.start + size, self.end)].tobytes()
+        self.start += len(piece)
+        return piece
+
+
+class Batches:
+    """The packets of a capture in batches, each an array of fast_records' rows.
+
+    Iterating yields the number of rows in `records`, whose places are counted
+    from the window's first byte; the next batch overwrites both. No batch goes
+    across a multiple of `stretch_bytes` of the file; `crossed` says that one
+    lies between this batch and the one before. Packets that begin at `stop` or
+    behind it are left out. Errors and `packets`, `truncated`, `skipped` are as
+    those of Capture.
+    """
+
+    def __init__(
+        self,
+        file: str | Path,
+        window: Window,
+        skipped: Counter[str],
+        *,
+        stretch_bytes: int,
+        stop: int = EVERYTHING,
+        form: Form | None = None,
+    ) -> None:
+        self.file = file
+        self.window = window
+        self.skipped = skipped
+        self.truncated = False
+        self.packets = 0
+        self.crossed = False
+        self.form = form
+        self.records: Words = np.zeros((WINDOW_BYTES // 16, fast.RECORD_FIELDS), dtype=np.int64)
+        self._address = address_of(self.records)
+        self._stretch_bytes = stretch_bytes
+        self._stop = stop
+        self._boundary = (window.place // stretch_bytes + 1) * stretch_bytes
+        self._inside = window.place > 0
+
+    def __iter__(self) -> Iterator[int]:
+        """Read the file once, from where the window is."""
+        if self.form is None:
+            self.form = self._begin()
+        yield from self._classic(self.form) if self.form.header_bytes else self._blocks(self.form)
+        self.truncated |= self.window.cut
+
+    def _begin(self) -> Form:
+        """The form that the file's first bytes tell; the window moves behind its header."""
+        window = self.window
+        magic = window.take(4)
+        if not magic and not window.cut:
+            raise EmptyInputError(self.file, "is empty", mend="record it again")
+        if magic == PCAPNG_MAGIC:
+            window.start -= 4
+            return Form(Blocks(self.file, self.skipped))
+        if magic in CLASSIC:
+            rest = window.take(20)
+            if len(rest) == 20:
+                order, unit_ns, header_bytes = CLASSIC[magic]
+                network = int.from_bytes(rest[16:], "big" if order == ">" else "little")
+                # The upper bits of the network field hold the length of a frame check sequence.
+                return Form(None, order == ">", unit_ns, header_bytes, network & 0x0FFFFFFF)
+        elif len(magic) == 4:
+            raise FormatError(
+                self.file,
+                f"is not a pcap or pcapng capture (it begins with {magic.hex()})",
+                mend="name a file that tcpdump or Wireshark wrote",
+            )
+        raise TruncatedInputError(
+            self.file, "ends before its file header does", mend="record it again"
+        )
+
+    def _limit(self) -> int:
+        """Where the batch must stop, counted from the window's first byte."""
+        place = self.window.place
+        if place >= self._boundary:
+            self.crossed = True
+            self._boundary = (place // self._stretch_bytes + 1) * self._stretch_bytes
+        return min(self._boundary, self._stop) - self.window.base
+
+    def _given(self, count: int) -> Iterator[int]:
+        if count:
+            self.packets += count
+            yield count
+            self.crossed = False
+
+    def _classic(self, form: Form) -> Iterator[int]:
+        window = self.window
+        while window.place < self._stop:
+            count, window.start, ended = fast.classic(
+                address_of(window.data),
+                window.start,
+                window.end,
+                self._limit(),
+                form.big,
+                form.unit_ns,
+                form.header_bytes,
+                form.link_type,
+                self._address,
+                len(self.records),
+            )
+            yield from self._given(count)
+            if ended == fast.BAD:
+                self._unusable("record longer than a packet can be")
+                return
+            if ended == fast.SHORT and not window.more():
+                self.truncated |= window.end > window.start
+                return
+
+    def _unusable(self, reason: str) -> None:
+        if not self.packets and not self._inside:
+            raise FormatError(self.file, reason, place="packet 1", mend="record it again")
+        self.skipped[reason] += 1
+        self.truncated = True
+
+    def _blocks(self, form: Form) -> Iterator[int]:
+        """Enhanced packet blocks compiled, every other block as pcapng.py reads it."""
+        blocks, window = form.blocks, self.window
+        assert blocks is not None  # noqa: S101  a form without record headers has blocks
+        while not blocks.stopped and window.place < self._stop:
+            limit = self._limit()
+            # A clock that a word cannot hold is left to pcapng.py.
+            if blocks.interfaces and all(abs(one.offset_s) < 1 << 32 for one in blocks.interfaces):
+                interfaces = np.array(
+                    [(one.link_type, one.resolution, one.offset_s) for one in blocks.interfaces],
+                    dtype=np.int64,
+                )
+                count, window.start, ended = fast.blocks(
+                    address_of(window.data),
+                    window.start,
+                    window.end,
+                    limit,
+                    blocks.order == ">",
+                    address_of(interfaces),
+                    len(interfaces),
+                    self._address,
+                    len(self.records),
+                )
+                blocks.packets += count
+                yield from self._given(count)
+                if ended in {fast.FULL, fast.STOPPED} or (ended == fast.SHORT and window.more()):
+                    continue
+            if window.start == window.end and not window.more():
+                break
+            yield from self._one_block(blocks)
+        blocks.finish(truncated=self.truncated or window.cut)
+        self.truncated |= blocks.truncated
+
+    def _one_block(self, blocks: Blocks) -> Iterator[int]:
+        window = self.window
+        start = window.place
+        packet = blocks.step(window.take(12), window.take)
+        if packet is not None:
+            self.records[0] = (
+                start + packet.place - window.base,
+                len(packet.data),
+                packet.time_ns,
+                packet.link_type,
+            )
+            yield from self._given(1)
