@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from faltcon.traffic.tables import CONNECTIONS, check
+from faltcon.traffic.tcp import Limits
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 

@@ -1,7 +1,8 @@
-"""Mining with the compiled engine: the tables that mining.py makes, at millions of packets a second."""
+"""Mining with the compiled engine: mining.py's tables, at millions of packets a second."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ import pyarrow as pa
 
 from faltcon.traffic import fast_layout as at
 from faltcon.traffic.engine import Engine
+from faltcon.traffic.fast_layout import R_NS
 from faltcon.traffic.mining import Mined
+from faltcon.traffic.parts import Submit, read_in_parts
 from faltcon.traffic.rows import decoded
 from faltcon.traffic.tables import CONNECTIONS, TRANSACTIONS, Tables
 from faltcon.traffic.tcp import Limits
-from faltcon.traffic.window import Batches, Window, opened
+from faltcon.traffic.window import EVERYTHING, Batches, Window, is_plain, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +28,19 @@ if TYPE_CHECKING:
     from faltcon.traffic.engine import Sink
 
     Words = NDArray[np.int64]
+    # Told the place in the file and the number of packets.
+    Progress = Callable[[int, int], None]
 
-__all__ = ["mine", "run"]
+__all__ = ["Parts", "mine", "run"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """How a plain file is read in parts: how many, how many at once, and who reads them."""
+
+    count: int
+    in_flight: int
+    submit: Submit
 
 
 class _Kept:
@@ -62,19 +76,16 @@ def mine(
     file: str | Path,
     *,
     limits: Limits | None = None,
-    progress: Callable[[int], None] | None = None,
+    parts: Parts | None = None,
+    progress: Progress | None = None,
 ) -> Mined:
-    """Read a capture and make its tables; arguments, result and errors are those of mining.mine."""
+    """Read a capture and make its tables; arguments, result and errors are those of mining.mine.
+
+    `parts`: how to read a plain file in parts; the result is the same.
+    """
     kept = _Kept()
-    mined = run(file, kept, limits=limits, progress=progress)
-    return Mined(
-        kept.tables(),
-        mined.packets,
-        mined.tcp_packets,
-        mined.first_tcp_ns,
-        mined.skipped,
-        mined.truncated,
-    )
+    mined = run(file, kept, limits=limits, parts=parts, progress=progress)
+    return dataclasses.replace(mined, tables=kept.tables())
 
 
 def run(
@@ -83,7 +94,8 @@ def run(
     *,
     limits: Limits | None = None,
     transactions: bool = True,
-    progress: Callable[[int], None] | None = None,
+    parts: Parts | None = None,
+    progress: Progress | None = None,
 ) -> Mined:
     """Read a capture and hand its rows to `sink` as connections end; the tables are empty.
 
@@ -92,16 +104,35 @@ def run(
     limits = limits or Limits()
     skipped: Counter[str] = Counter()
     engine = Engine(sink, skipped, limits, transactions=transactions)
+    in_parts = parts is not None and is_plain(file)
     with opened(file) as stream:
         window = Window(stream)
-        batches = Batches(file, window, skipped, stretch_bytes=limits.stretch_bytes)
-        for count in batches:
+        batches = Batches(
+            file,
+            window,
+            skipped,
+            stretch_bytes=limits.stretch_bytes,
+            ctl=engine.state.address,
+            # One step beyond the header tells what every part must know.
+            stop=1 if in_parts else EVERYTHING,
+        )
+        for count, done in batches:
             if batches.crossed:
-                engine.boundary(int(batches.records[0, 2]))
-            engine.take(window.data, batches.records, count, window.base)
+                engine.boundary(int(batches.records.data[0, R_NS]))
+            engine.take(window, batches.records, done, count, window.base)
             if progress is not None:
-                progress(batches.packets)
-        engine.finish()
+                progress(window.place, batches.packets)
+    if in_parts and parts is not None:
+        read_in_parts(
+            engine,
+            batches,
+            str(file),
+            parts=parts.count,
+            in_flight=parts.in_flight,
+            submit=parts.submit,
+            progress=progress,
+        )
+    engine.finish()
     counters = engine.state.ctl.tolist()
     for reason, number in (
         ("UDP", counters[at.UDP]),

@@ -10,16 +10,15 @@ what is plain.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from faltcon.traffic import fast_columns, fast_find, link
 from faltcon.traffic import fast_layout as at
 from faltcon.traffic.fast_memory import address_of
+from faltcon.traffic.fast_records import MOST_ENDED
 from faltcon.traffic.fast_track import track
 from faltcon.traffic.ip import Datagrams, Segment
 from faltcon.traffic.promoted import ends_of, promoted
@@ -28,8 +27,9 @@ from faltcon.traffic.state import State
 from faltcon.traffic.tables import tables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections import Counter
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from faltcon.traffic.tcp import Connection, Limits
@@ -39,8 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "Sink"]
 
-# Rows are handed out when so many connections are over.
-ROWS_AT_ONCE = 1 << 14
+
+class Piece(Protocol):
+    """An array, and the address of its first element."""
+
+    data: NDArray[Any]
+    address: int
 
 
 class Sink(Protocol):
@@ -73,24 +77,33 @@ class Engine:
         self.skipped = skipped
         self.limits = limits
         self.evicted = 0
+        # Whether rows must wait, because their numbers are not final.
+        self.hold = False
         self._hard: dict[int, _Hard] = {}
         self._datagrams = Datagrams(skipped)
 
-    def take(self, data: Bytes, records: Words, count: int, base: int) -> None:
-        """Track so many records, whose places are counted from `data`, which is at `base`."""
+    def take(self, data: Piece, records: Piece, done: int, count: int, base: int) -> None:
+        """Track the records up to the number `count`, of which `done` are tracked already.
+
+        Their places are counted from `data`, which is at `base` in the file.
+        """
         state = self.state
-        ctl, done = state.ctl, 0
-        while done < count:
-            done = track(state.address, address_of(data), address_of(records), done, count, base)
+        ctl = state.ctl
+        if not done:
+            ctl[at.STOP] = at.STOP_DONE
+        while True:
             if ctl[at.OUT_COUNT]:
-                self._hand_over(data, base)
+                self._hand_over(data.data, base)
             stop = ctl[at.STOP]
             if stop == at.STOP_FULL:
                 self._make_room()
             elif stop == at.STOP_SLOW:
-                self._slow(data, records[done], base)
+                self._slow(data.data, records.data[done], base)
                 done += 1
-        if ctl[at.ENDED_COUNT] >= ROWS_AT_ONCE:
+            if done >= count:
+                break
+            done = track(state.address, data.address, records.address, done, count, base)
+        if ctl[at.ENDED_COUNT] >= MOST_ENDED and not self.hold:
             self.hand_out()
 
     def boundary(self, now_ns: int) -> None:
@@ -132,15 +145,14 @@ class Engine:
             done = fast_columns.end_rows(state.address, done)
             self._hand_out_transactions()
         numbers = state.ended[:count].copy()
-        flags = state.conn[numbers, at.FLAGS]
-        plain = numbers[flags & at.F_HARD == 0]
-        if len(plain):
-            self.sink.connections(connection_table(state, plain))
-        hard = numbers[flags & at.F_HARD != 0]
-        if len(hard):
-            self._hand_out_hard(hard)
-        ctl[at.ENDED_COUNT] = 0
-        state.release(numbers)
+        if self._hard:
+            hard = state.conn[numbers, at.FLAGS] & at.F_HARD != 0
+            if hard.any():
+                self._hand_out_hard(numbers[hard])
+            numbers = numbers[~hard]
+        if len(numbers):
+            self.sink.connections(connection_table(state, numbers))
+        fast_columns.release(state.address)
 
     def _hand_out_transactions(self) -> None:
         ctl = self.state.ctl
@@ -149,6 +161,11 @@ class Engine:
             done = self.state.done[:count].copy()
             self.sink.transactions(transaction_table(done), done[:, at.TX_ORDINAL])
             ctl[at.DONE_COUNT] = 0
+
+    def transactions_of(self, done: Words) -> None:
+        """Hand out transactions that were done elsewhere."""
+        if len(done):
+            self.sink.transactions(transaction_table(done), done[:, at.TX_ORDINAL])
 
     def _hand_out_hard(self, numbers: Words) -> None:
         connections, ordinals = [], []
@@ -165,14 +182,13 @@ class Engine:
         tables = tables_of(connections)
         self.sink.connections(encoded(tables.connections))
         if self.state.ctl[at.KEEP_TRANSACTIONS] and ordinals:
-            self.sink.transactions(
-                encoded(tables.transactions), np.array(ordinals, dtype=np.int64)
-            )
+            self.sink.transactions(encoded(tables.transactions), np.array(ordinals, dtype=np.int64))
 
     def _make_room(self) -> None:
-        if self.state.ctl[at.DONE_COUNT]:
+        ctl = self.state.ctl
+        if ctl[at.DONE_COUNT] and not self.hold:
             self._hand_out_transactions()
-        if self.state.ctl[at.FREE_COUNT] < 1 and self.state.ctl[at.ENDED_COUNT]:
+        if ctl[at.FREE_COUNT] < 1 and ctl[at.ENDED_COUNT] and not self.hold:
             self.hand_out()
         self.state.grow()
 
@@ -198,9 +214,7 @@ class Engine:
         number, side, time_ns = out[at.OUT_ROW], out[at.OUT_SIDE], out[at.OUT_NS]
         connection = self.reference(number)
         if out[at.OUT_KIND] == at.PAYLOAD:
-            connection.directions[side].segment(
-                out[at.OUT_SEQ], payload, out[at.OUT_WIRE], time_ns
-            )
+            connection.directions[side].segment(out[at.OUT_SEQ], payload, out[at.OUT_WIRE], time_ns)
             return
         ends = ends_of(self.state.conn[number, : at.SIDE].tolist())
         (source, source_port), (target, target_port) = ends[side], ends[1 - side]
@@ -241,6 +255,7 @@ class Engine:
         row, side = fast_find.find(
             state.address,
             *key,
+            fast_find.hash_of(*key),
             second,
             segment.flags,
             segment.seq,
@@ -265,7 +280,7 @@ def _signed(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
 
 
-def _key(segment: Segment) -> tuple[list[int], int]:
+def _key(segment: Segment) -> tuple[tuple[int, int, int, int, int], int]:
     """The key of a segment's connection, and whether its sender is the second half."""
     halves = []
     for address, port in (
@@ -277,4 +292,5 @@ def _key(segment: Segment) -> tuple[list[int], int]:
     second = int(halves[0] > halves[1])
     first, last = sorted(halves)
     version = 4 if len(segment.source) == 4 else 6
-    return [*first[:2], *last[:2], version << 32 | first[2] << 16 | last[2]], second
+    ports = version << 32 | first[2] << 16 | last[2]
+    return (first[0], first[1], last[0], last[1], ports), second

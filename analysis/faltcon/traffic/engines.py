@@ -26,7 +26,7 @@ class Miner(Protocol):
         file: str | Path,
         *,
         limits: Limits | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Mined:
         """Read `file`; mining.mine says what the arguments mean and what is raised."""
 

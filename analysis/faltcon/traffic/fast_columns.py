@@ -30,6 +30,7 @@ from faltcon.traffic.fast_layout import (
     F_TLS_CLIENT,
     FIRST_NS,
     FLAGS,
+    FREE_COUNT,
     HANDSHAKE_NS,
     KEY_0,
     KEY_1,
@@ -37,12 +38,16 @@ from faltcon.traffic.fast_layout import (
     KEY_3,
     KEY_4,
     LAST_NS,
+    NAMES,
+    NAMES_FREE_COUNT,
     NEXT,
     NUMBER,
     OVERLAP,
     OVERLAP_1,
     P_CONN,
     P_ENDED,
+    P_FREE,
+    P_NAMES_FREE,
     PACKETS,
     PROTOCOL_SHIFT,
     SIDE,
@@ -53,7 +58,7 @@ from faltcon.traffic.fast_layout import (
     SYNS,
     TLS,
 )
-from faltcon.traffic.fast_memory import get
+from faltcon.traffic.fast_memory import get, put
 from faltcon.traffic.fast_payload import ON_HTTP, port_kind
 from faltcon.traffic.jit import compiled
 
@@ -63,7 +68,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-__all__ = ["ADDRESS_FIELDS", "CODES", "NUMBERS", "TIMES", "end_all", "end_rows", "fill"]
+__all__ = ["ADDRESS_FIELDS", "CODES", "NUMBERS", "TIMES", "end_all", "end_rows", "fill", "release"]
 
 TIMES = (
     "connection",
@@ -192,6 +197,26 @@ def end_rows(ctl: int, first: int) -> int:
         if not get(row, FLAGS) & F_HARD and not end_transactions(ctl, row):
             return i
     return get(ctl, ENDED_COUNT)
+
+
+@compiled
+def release(ctl: int) -> None:
+    """The rows of the connections that are over may be given anew."""
+    count = get(ctl, ENDED_COUNT)
+    free, names_free = get(ctl, FREE_COUNT), get(ctl, NAMES_FREE_COUNT)
+    for i in range(count):
+        # The last one first, so that rows are given again in the order of memory.
+        number = get(get(ctl, P_ENDED), count - 1 - i)
+        row = get(ctl, P_CONN) + number * ROW_BYTES
+        put(row, FLAGS, 0)
+        put(get(ctl, P_FREE), free + i, number)
+        names = get(row, NAMES)
+        if names >= 0:
+            put(get(ctl, P_NAMES_FREE), names_free, names)
+            names_free += 1
+    put(ctl, FREE_COUNT, free + count)
+    put(ctl, NAMES_FREE_COUNT, names_free)
+    put(ctl, ENDED_COUNT, 0)
 
 
 @compiled

@@ -43,6 +43,7 @@ from faltcon.traffic.fast_layout import (
     P_ENDED,
     P_FREE,
     P_TABLE,
+    SIDE,
     SPECULATIVE,
     SYN_NS,
     SYNACK_NS,
@@ -50,11 +51,11 @@ from faltcon.traffic.fast_layout import (
     UNSET,
     WORD_BYTES,
 )
-from faltcon.traffic.fast_memory import get, put
+from faltcon.traffic.fast_memory import get, prefetch, put
 from faltcon.traffic.ip import ACK, SYN
-from faltcon.traffic.jit import compiled
+from faltcon.traffic.jit import compiled, inlined
 
-__all__ = ["ROW_BYTES", "end", "find", "rebuild", "sweep"]
+__all__ = ["ROW_BYTES", "end", "fetch", "find", "hash_of", "rebuild", "sweep"]
 
 ROW_BYTES = CONN_FIELDS * WORD_BYTES
 # Odd numbers without meaning that spread a key's bits, as signed words.
@@ -63,8 +64,8 @@ MIX_2 = 0xC2B2AE3D27D4EB4F - (1 << 64)
 MIX_3 = 0xFF51AFD7ED558CCD - (1 << 64)
 
 
-@compiled
-def _hash(k0: int, k1: int, k2: int, k3: int, k4: int) -> int:
+@inlined
+def hash_of(k0: int, k1: int, k2: int, k3: int, k4: int) -> int:
     """63 bits; the lower choose the place in the table, the upper 31 are kept in it."""
     h = k1 * MIX_1 ^ k3 * MIX_2 ^ k4 * MIX_3 ^ (k0 ^ k2 * MIX_1) * MIX_2
     h ^= (h >> 29) & 0x7FFFFFFFF
@@ -72,7 +73,17 @@ def _hash(k0: int, k1: int, k2: int, k3: int, k4: int) -> int:
     return (h ^ (h >> 32)) & 0x7FFFFFFFFFFFFFFF
 
 
-@compiled
+@inlined
+def fetch(ctl: int, h: int) -> None:
+    """Bring the row that a hash may lead to nearer; it is needed soon."""
+    entry = get(get(ctl, P_TABLE), h & get(ctl, TABLE_MASK))
+    if entry:
+        row = get(ctl, P_CONN) + ((entry & MASK) - 1) * ROW_BYTES
+        prefetch(row)
+        prefetch(row + SIDE * WORD_BYTES)
+
+
+@inlined
 def find(
     ctl: int,
     k0: int,
@@ -80,6 +91,7 @@ def find(
     k2: int,
     k3: int,
     k4: int,
+    h: int,
     second: int,
     flags: int,
     seq: int,
@@ -89,11 +101,10 @@ def find(
 ) -> tuple[int, int]:
     """Row and side of a segment's connection, a new one where none of its key goes on.
 
-    `second`: whether the sender is the key's second half. Sequence numbers at
+    `h`: hash_of the key; `second`: whether the sender is the key's second half. Sequence numbers at
     which the connection began are noted, because they tell a new SYN from one
     sent again.
     """
-    h = _hash(k0, k1, k2, k3, k4)
     table, mask, conn = get(ctl, P_TABLE), get(ctl, TABLE_MASK), get(ctl, P_CONN)
     tag = h >> 32
     slot = h & mask
@@ -189,7 +200,7 @@ def rebuild(ctl: int, rows: int) -> None:
     for number in range(rows):
         row = conn + number * ROW_BYTES
         if get(row, FLAGS) & F_LIVE:
-            h = _hash(
+            h = hash_of(
                 get(row, KEY_0), get(row, KEY_1), get(row, KEY_2), get(row, KEY_3), get(row, KEY_4)
             )
             slot = h & mask

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faltcon.traffic.http1 import ANNOUNCEMENTS, METHODS
 from faltcon.traffic.fast_memory import get, i64, put, put_u8, u8
+from faltcon.traffic.http1_head import ANNOUNCEMENTS, METHODS
 from faltcon.traffic.jit import compiled
 
 if TYPE_CHECKING:
@@ -210,7 +210,11 @@ def read_head(place: int, end: int, answer: int) -> int:
         if is_word(start, name_end, b"host"):
             hosts += 1
         elif is_word(start, name_end, b"content-length"):
-            if get(answer, A_LENGTH) >= 0 or get(answer, A_CHUNKED) or not 0 < value_end - value <= 17:
+            if (
+                get(answer, A_LENGTH) >= 0
+                or get(answer, A_CHUNKED)
+                or not 0 < value_end - value <= 17
+            ):
                 return HARD
             length = 0
             for i in range(value, value_end):

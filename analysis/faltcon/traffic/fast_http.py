@@ -132,7 +132,7 @@ def skip_lost(ctl: int, row: int, side: int, size: int) -> None:
     if get(row, CURRENT_TX + side) >= 0:
         _end_body(ctl, row, side, body)
     left = get(row, LEFT + side)
-    if (body == IN_LENGTH or body == IN_CHUNKS) and left >= size:
+    if body in (IN_LENGTH, IN_CHUNKS) and left >= size:
         put(row, LEFT + side, left - size)
         if left == size and body == IN_LENGTH:
             set_body(row, side, AT_HEAD)

@@ -46,11 +46,36 @@ WORD_BYTES = 8
     FIRST_TCP,
     STOP,
     P_ANSWER,
-    WANTED_TX,  # room that the last segment would have needed
+    P_BLOCK,
     CTL_FIELDS,
 ) = range(33)
 # Why the loop came back: the batch is done, a packet is not for it, or something is full.
 STOP_DONE, STOP_SLOW, STOP_FULL = range(3)
+
+# A packet of a batch: where its bytes are, how many, when, and the link type.
+R_PLACE, R_BYTES, R_NS, R_LINK = range(4)
+RECORD_FIELDS = 4
+
+# A segment of the block that is looked at together: what its headers say.
+(
+    B_KEY_0,
+    B_KEY_1,
+    B_KEY_2,
+    B_KEY_3,
+    B_KEY_4,
+    B_HASH,
+    B_SECOND,
+    B_FLAGS,
+    B_SEQ,
+    B_ACK,
+    B_NS,
+    B_PAYLOAD,  # address
+    B_HELD,
+    B_WIRE,
+    B_RECORD,  # address
+    B_FIELDS,
+) = range(16)
+BLOCK_SEGMENTS = 32
 
 (
     # First line: the key (addresses, ports and version), and what each packet changes.

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from faltcon.traffic.jit import compiled
+from faltcon.traffic.jit import inlined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["address_of", "be16", "be32", "be64", "get", "i64", "le32", "put", "put_u8", "u8"]
+__all__ = [
+    "address_of",
+    "be16",
+    "be32",
+    "be64",
+    "get",
+    "i64",
+    "le32",
+    "prefetch",
+    "put",
+    "put_u8",
+    "u8",
+]
 
 WORD = ir.IntType(64)
 
@@ -29,7 +41,7 @@ WORD = ir.IntType(64)
 def _load(bits: int, *, swapped: bool = False) -> Callable[[int], int]:
     """A load of so many bits at any address, as a number of 64 bits."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def load(context: Any, address: Any) -> Any:
         del context, address
 
@@ -50,7 +62,7 @@ def _load(bits: int, *, swapped: bool = False) -> Callable[[int], int]:
 def _store(bits: int) -> Callable[[int, int], None]:
     """A store of the lowest bits of a number at any address."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def store(context: Any, address: Any, value: Any) -> Any:
         del context, address, value
 
@@ -66,19 +78,40 @@ def _store(bits: int) -> Callable[[int, int], None]:
     return cast("Callable[[int, int], None]", store)
 
 
+@intrinsic
+def _prefetch(context: Any, address: Any) -> Any:
+    del context, address
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature
+        kind = ir.IntType(8).as_pointer()
+        flag = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [kind], ir.FunctionType(ir.VoidType(), [kind, flag, flag, flag])
+        )
+        place = builder.inttoptr(arguments[0], kind)
+        # For writing, to be kept, data.
+        builder.call(function, [place, flag(1), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
 # The machine is little-endian: what comes from the network is swapped.
 u8, le32, i64 = _load(8), _load(32), _load(64)
 be16, be32, be64 = (_load(bits, swapped=True) for bits in (16, 32, 64))
 _set, put_u8 = _store(64), _store(8)
+# Asks for the cache line at an address, which need not be valid, and goes on.
+prefetch = cast("Callable[[int], None]", _prefetch)
 
 
-@compiled
+@inlined
 def get(row: int, field: int) -> int:
     """The word of a row."""
     return i64(row + 8 * field)
 
 
-@compiled
+@inlined
 def put(row: int, field: int, value: int) -> None:
     """Write a word of a row."""
     _set(row + 8 * field, value)

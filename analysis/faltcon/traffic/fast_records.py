@@ -7,8 +7,20 @@ block stops the loop, and the caller reads it with pcapng.py.
 
 from __future__ import annotations
 
+from faltcon.traffic.fast_layout import (
+    ENDED_COUNT,
+    OUT_COUNT,
+    R_BYTES,
+    R_LINK,
+    R_NS,
+    R_PLACE,
+    RECORD_FIELDS,
+    STOP,
+    STOP_DONE,
+)
 from faltcon.traffic.fast_memory import be32, get, le32, put
-from faltcon.traffic.jit import compiled
+from faltcon.traffic.fast_track import track
+from faltcon.traffic.jit import compiled, inlined
 from faltcon.traffic.pcap import MAX_RECORD_BYTES
 from faltcon.traffic.pcapng import ENHANCED_PACKET, MAX_BLOCK_BYTES, NS
 
@@ -16,31 +28,26 @@ __all__ = [
     "BAD",
     "FULL",
     "OTHER",
-    "RECORD_FIELDS",
-    "R_BYTES",
-    "R_LINK",
-    "R_NS",
-    "R_PLACE",
     "SHORT",
     "STOPPED",
     "blocks",
     "classic",
 ]
 
-R_PLACE, R_BYTES, R_NS, R_LINK = range(4)
-RECORD_FIELDS = 4
 # How a batch ended: no more room for records, at the place to stop at, where more bytes are
 # needed, at an impossible length, at a block of another kind.
 FULL, STOPPED, SHORT, BAD, OTHER = range(5)
+# Connections that are over wait for their rows to be handed out; not for long.
+MOST_ENDED = 1 << 14
 
 
-@compiled
+@inlined
 def _u32(address: int, big: bool) -> int:
     return be32(address) if big else le32(address)
 
 
-@compiled
-def classic(
+@inlined
+def _classic(
     data: int,
     place: int,
     size: int,
@@ -80,8 +87,8 @@ def classic(
     return count, place, FULL
 
 
-@compiled
-def blocks(
+@inlined
+def _blocks(
     data: int,
     place: int,
     size: int,
@@ -129,3 +136,77 @@ def blocks(
         count += 1
         place += length
     return count, place, FULL
+
+
+@inlined
+def _goes_on(ctl: int) -> bool:
+    """Whether the next batch can be walked without a word to the caller."""
+    return (
+        get(ctl, STOP) == STOP_DONE
+        and not get(ctl, OUT_COUNT)
+        and get(ctl, ENDED_COUNT) < MOST_ENDED
+    )
+
+
+@compiled
+def classic(
+    ctl: int,
+    base: int,
+    data: int,
+    place: int,
+    size: int,
+    stop: int,
+    big: bool,
+    unit_ns: int,
+    header_bytes: int,
+    link_type: int,
+    records: int,
+    room: int,
+) -> tuple[int, int, int, int, int]:
+    """Walk the records from `place` on and, where there is a control block `ctl`, track them.
+
+    Places are counted from the address `data`, which stands at `base` in the
+    file and where `size` bytes are. Packets that begin before `stop` are
+    taken; their bytes may lie beyond it. The answer: how many packets, how
+    many of them are in `records` now, how many of these are tracked, the place
+    after them, and how it ended.
+    """
+    packets = 0
+    while True:
+        count, place, ended = _classic(
+            data, place, size, stop, big, unit_ns, header_bytes, link_type, records, room
+        )
+        packets += count
+        done = 0
+        if ctl:
+            done = track(ctl, data, records, 0, count, base)
+        if not ctl or ended != FULL or not _goes_on(ctl):
+            return packets, count, done, place, ended
+
+
+@compiled
+def blocks(
+    ctl: int,
+    base: int,
+    data: int,
+    place: int,
+    size: int,
+    stop: int,
+    big: bool,
+    interfaces: int,
+    interface_count: int,
+    records: int,
+    room: int,
+) -> tuple[int, int, int, int, int]:
+    """The same for the packet blocks of pcapng."""
+    packets = 0
+    while True:
+        count, place, ended = _blocks(
+            data, place, size, stop, big, interfaces, interface_count, records, room
+        )
+        packets += count
+        done = 0
+        if ctl:
+            done = track(ctl, data, records, 0, count, base)
+        if not ctl or ended != FULL or not _goes_on(ctl):
+            return packets, count, done, place, ended

@@ -8,13 +8,29 @@ what its packets hold is collected in the `out` rows.
 
 from __future__ import annotations
 
-import numpy as np
-
-from faltcon.traffic.fast_find import ROW_BYTES, find
+from faltcon.traffic.fast_find import ROW_BYTES, fetch, find
 from faltcon.traffic.fast_frame import ip_place
+from faltcon.traffic.fast_headers import SLOW, read_headers
 from faltcon.traffic.fast_layout import (
     ACK_NS,
     ACKED,
+    B_ACK,
+    B_FIELDS,
+    B_FLAGS,
+    B_HASH,
+    B_HELD,
+    B_KEY_0,
+    B_KEY_1,
+    B_KEY_2,
+    B_KEY_3,
+    B_KEY_4,
+    B_NS,
+    B_PAYLOAD,
+    B_RECORD,
+    B_SECOND,
+    B_SEQ,
+    B_WIRE,
+    BLOCK_SEGMENTS,
     BODY_SHIFT,
     CUT,
     DONE_COUNT,
@@ -37,8 +53,6 @@ from faltcon.traffic.fast_layout import (
     HALF,
     HANDSHAKE_NS,
     HTTP1,
-    ICMP,
-    ICMPV6,
     IN_LENGTH,
     KEY_4,
     LAST_NS,
@@ -62,12 +76,17 @@ from faltcon.traffic.fast_layout import (
     OUT_WINDOW,
     OUT_WIRE,
     OVERLAP,
+    P_BLOCK,
     P_CONN,
     P_OUT,
     PACKETS,
     PAYLOAD,
     PROTOCOL_SHIFT,
     PUT_OFF,
+    R_BYTES,
+    R_LINK,
+    R_PLACE,
+    RECORD_FIELDS,
     SIDE,
     SIDE_FIELDS,
     STOP,
@@ -81,26 +100,21 @@ from faltcon.traffic.fast_layout import (
     SYNS,
     TCP,
     TX_FREE_COUNT,
-    UDP,
     UNSET,
     WHOLE,
     WORD_BYTES,
 )
-from faltcon.traffic.fast_memory import be16, be32, be64, get, put, u8
+from faltcon.traffic.fast_memory import be16, get, put
 from faltcon.traffic.fast_payload import cut_off, port_kind, take_piece
-from faltcon.traffic.fast_records import R_BYTES, R_LINK, R_NS, R_PLACE, RECORD_FIELDS
 from faltcon.traffic.ip import ACK, FIN, RST, SYN
-from faltcon.traffic.jit import compiled
+from faltcon.traffic.jit import compiled, inlined
+from faltcon.traffic.pcap import MAX_RECORD_BYTES
 from faltcon.traffic.reassembly import MAX_WINDOW
-from faltcon.traffic.tunnels import UDP_TUNNELS
 
 __all__ = ["SHORTEST_MESSAGE_BYTES", "track"]
 
-TUNNEL_PORTS = np.zeros(65536, dtype=np.bool_)
-TUNNEL_PORTS[list(UDP_TUNNELS)] = True
 # No HTTP/1 message is shorter, so a segment cannot hold more messages than room is kept for.
 SHORTEST_MESSAGE_BYTES = 16
-NO_TCP, SLOW = 0, -1
 
 
 @compiled
@@ -109,140 +123,93 @@ def track(ctl: int, data: int, records: int, first: int, count: int, base: int) 
 
     `records`: rows of place, captured bytes, time in ns, link type; places are
     counted from `data`, which stands at `base` in the file. Why it stopped is
-    in the control block.
+    in the control block. The headers of some packets are read before any is
+    accounted for, so that their rows are on the way from memory meanwhile.
     """
-    for i in range(first, count):
-        record = records + i * RECORD_FIELDS * WORD_BYTES
-        size = get(record, R_BYTES)
-        messages = size // SHORTEST_MESSAGE_BYTES + 2
-        if (
-            get(ctl, FREE_COUNT) < 1
-            or get(ctl, TX_FREE_COUNT) < messages
-            or get(ctl, DONE_COUNT) + messages > get(ctl, DONE_ROOM)
-            or get(ctl, OUT_COUNT) >= get(ctl, OUT_ROOM)
-            or get(ctl, NAMES_FREE_COUNT) < 1
-        ):
-            put(ctl, STOP, STOP_FULL)
-            return i
-        link_type = get(record, R_LINK)
-        place = data + get(record, R_PLACE)
-        end = place + size
-        if link_type == 1 and size >= 54 and be16(place + 12) == 0x0800:
-            ip = place + 14
-        else:
-            ip = ip_place(place, end, link_type)
-        taken = SLOW
-        if ip:
-            taken = _datagram(ctl, ip, end, record, data, base)
-        if taken == SLOW:
-            put(ctl, STOP, STOP_SLOW)
-            return i
+    block = get(ctl, P_BLOCK)
     put(ctl, STOP, STOP_DONE)
-    return count
+    while first < count and get(ctl, STOP) == STOP_DONE:
+        segments = 0
+        messages = 2
+        while first < count and segments < BLOCK_SEGMENTS:
+            record = records + first * RECORD_FIELDS * WORD_BYTES
+            size = get(record, R_BYTES)
+            messages += min(size, MAX_RECORD_BYTES) // SHORTEST_MESSAGE_BYTES + 2
+            if (
+                get(ctl, FREE_COUNT) <= segments
+                or get(ctl, NAMES_FREE_COUNT) <= segments
+                or get(ctl, TX_FREE_COUNT) < messages
+                or get(ctl, DONE_COUNT) + messages > get(ctl, DONE_ROOM)
+                or get(ctl, OUT_COUNT) + segments >= get(ctl, OUT_ROOM)
+            ):
+                put(ctl, STOP, STOP_FULL)
+                break
+            link_type = get(record, R_LINK)
+            place = data + get(record, R_PLACE)
+            end = place + size
+            if link_type == 1 and size >= 54 and be16(place + 12) == 0x0800:
+                ip = place + 14
+            else:
+                ip = ip_place(place, end, link_type)
+            found = SLOW
+            if ip and size <= MAX_RECORD_BYTES:
+                found = read_headers(ctl, ip, end, record, block + segments * B_FIELDS * WORD_BYTES)
+            if found == SLOW:
+                put(ctl, STOP, STOP_SLOW)
+                break
+            segments += found
+            first += 1
+        for i in range(segments):
+            fetch(ctl, get(block + i * B_FIELDS * WORD_BYTES, B_HASH))
+        for i in range(segments):
+            _take(ctl, block + i * B_FIELDS * WORD_BYTES, data, base)
+    return first
 
 
-@compiled
-def _datagram(ctl: int, ip: int, end: int, record: int, data: int, base: int) -> int:
-    """Read the IP and TCP headers and account for the segment: its row, NO_TCP, or SLOW."""
-    left = end - ip
-    if left < 20:
-        return SLOW
-    version = u8(ip) >> 4
-    if version == 4:
-        header = (u8(ip) & 15) * 4
-        total = be16(ip + 2)
-        if not total:
-            total = left
-        if header < 20 or total < header or header > left or be16(ip + 6) & 0x3FFF:
-            return SLOW
-        kind = u8(ip + 9)
-    elif version == 6:
-        header = 40
-        total = be16(ip + 4) + 40
-        if left < 40 or total == 40:
-            return SLOW
-        kind = u8(ip + 6)
-    else:
-        return SLOW
-    body = ip + header
-    end = min(end, ip + total)
-    if kind != 6:
-        return _no_tcp(ctl, kind, body, end)
-    if body + 20 > end:
-        return SLOW
-    size = (u8(body + 12) >> 4) * 4
-    if size < 20:
-        return SLOW
-    sport, dport = be16(body), be16(body + 2)
-    shi, dhi, slo, dlo = 0, 0, 0, 0
-    if version == 4:
-        slo, dlo = be32(ip + 12), be32(ip + 16)
-    else:
-        shi, slo = be64(ip + 8), be64(ip + 16)
-        dhi, dlo = be64(ip + 24), be64(ip + 32)
-    second = 0
-    if shi > dhi or (shi == dhi and (slo > dlo or (slo == dlo and sport > dport))):
-        second = 1
-        shi, slo, sport, dhi, dlo, dport = dhi, dlo, dport, shi, slo, sport
-    flags, seq, ack = u8(body + 13) & 0x3F, be32(body + 4), be32(body + 8)
-    ns = get(record, R_NS)
+@inlined
+def _take(ctl: int, one: int, data: int, base: int) -> None:
+    """Account for a segment of the block."""
+    record = get(one, B_RECORD)
+    flags, ns, seq, ack = get(one, B_FLAGS), get(one, B_NS), get(one, B_SEQ), get(one, B_ACK)
     put(ctl, TCP, get(ctl, TCP) + 1)
     if ns < get(ctl, FIRST_TCP):
         put(ctl, FIRST_TCP, ns)
     row, side = find(
         ctl,
-        shi,
-        slo,
-        dhi,
-        dlo,
-        version << 32 | sport << 16 | dport,
-        second,
+        get(one, B_KEY_0),
+        get(one, B_KEY_1),
+        get(one, B_KEY_2),
+        get(one, B_KEY_3),
+        get(one, B_KEY_4),
+        get(one, B_HASH),
+        get(one, B_SECOND),
         flags,
         seq,
         ack,
         ns,
         base + get(record, R_PLACE),
     )
-    # A snap length may cut the header's options too.
-    held = max(end - body - size, 0)
-    wire = max(ip + total - body - size, 0)
-    if get(row, FLAGS) & F_DEFERRED:
+    payload, held, wire = get(one, B_PAYLOAD), get(one, B_HELD), get(one, B_WIRE)
+    known = get(row, FLAGS)
+    if not known & (F_DEFERRED | F_HARD):
+        _segment(ctl, row, side, flags, seq, ack, ns, payload, held, wire, base - data)
+    elif known & F_DEFERRED:
         out = _out(ctl, row, PUT_OFF, side, ns)
         put(out, OUT_PLACE, base + get(record, R_PLACE))
         put(out, OUT_BYTES, get(record, R_BYTES))
         put(out, OUT_LINK, get(record, R_LINK))
-    elif get(row, FLAGS) & F_HARD:
+    else:
         put(row, LAST_NS, max(get(row, LAST_NS), ns))
         _note_close(row, flags, side, ns)
         out = _out(ctl, row, WHOLE, side, ns)
         put(out, OUT_SEQ, seq)
         put(out, OUT_ACK, ack)
         put(out, OUT_FLAGS, flags)
-        put(out, OUT_WINDOW, be16(body + 14))
-        put(out, OUT_PLACE, base + body + size - data)
+        # The window is in front of the checksum and the urgent pointer: 14 bytes into the header.
+        put(out, OUT_WINDOW, 0)
+        put(out, OUT_PLACE, base + payload - data)
         put(out, OUT_BYTES, held)
         put(out, OUT_WIRE, wire)
-    else:
-        _segment(ctl, row, side, flags, seq, ack, ns, body + size, held, wire, base - data)
-    return row
-
-
-@compiled
-def _no_tcp(ctl: int, kind: int, body: int, end: int) -> int:
-    """Count a datagram of another protocol; SLOW where it may be a tunnel."""
-    if kind == 17:
-        if body + 8 > end or be16(body + 4) < 8:
-            return SLOW
-        if TUNNEL_PORTS[be16(body)] or TUNNEL_PORTS[be16(body + 2)]:
-            return SLOW
-        put(ctl, UDP, get(ctl, UDP) + 1)
-    elif kind == 1:
-        put(ctl, ICMP, get(ctl, ICMP) + 1)
-    elif kind == 58:
-        put(ctl, ICMPV6, get(ctl, ICMPV6) + 1)
-    else:
-        return SLOW
-    return NO_TCP
 
 
 @compiled
@@ -258,7 +225,7 @@ def _out(ctl: int, row: int, kind: int, side: int, ns: int) -> int:
     return out
 
 
-@compiled
+@inlined
 def _segment(
     ctl: int,
     row: int,
@@ -294,7 +261,7 @@ def _segment(
         _note_close(row, flags, side, ns)
 
 
-@compiled
+@inlined
 def _start(row: int, mine: int, side: int, seq: int) -> None:
     """Fix the sequence number of a side's first byte, unless it is fixed already."""
     if not get(row, FLAGS) & (F_START << side):
@@ -302,7 +269,7 @@ def _start(row: int, mine: int, side: int, seq: int) -> None:
         put(mine, EXPECTED, seq)
 
 
-@compiled
+@inlined
 def _note_close(row: int, flags: int, side: int, ns: int) -> None:
     known = get(row, FLAGS)
     if flags & RST:
@@ -317,7 +284,7 @@ def _note_close(row: int, flags: int, side: int, ns: int) -> None:
     put(row, FLAGS, known)
 
 
-@compiled
+@inlined
 def _handshake(row: int, flags: int, seq: int, ack: int, side: int, ns: int) -> None:
     kind = flags & (SYN | ACK | RST)
     known = get(row, FLAGS)
@@ -345,7 +312,7 @@ def _handshake(row: int, flags: int, seq: int, ack: int, side: int, ns: int) -> 
     put(row, FLAGS, known)
 
 
-@compiled
+@inlined
 def _payload(
     ctl: int,
     row: int,

@@ -40,12 +40,13 @@ def mine(
     file: str | Path,
     *,
     limits: Limits | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Mined:
     """Read a capture once, with dpkt's header declarations, and make its tables.
 
-    `limits` bounds the memory of connections (tcp.py). `progress` is called with the number of packets now
-    and then. Raises InputError where the file is no capture.
+    `limits` bounds the memory of connections (tcp.py). `progress` is called with
+    the place in the file and the number
+    of packets now and then. Raises InputError where the file is no capture.
     """
     limits = limits or Limits()
     capture = Capture(file)
@@ -59,7 +60,7 @@ def mine(
             boundary = (capture.place // limits.stretch_bytes + 1) * limits.stretch_bytes
             tracker.boundary(packet.time_ns)
         if progress is not None and capture.packets % 4096 == 0:
-            progress(capture.packets)
+            progress(capture.place, capture.packets)
         try:
             segment = datagrams.segment(link.datagram(packet.link_type, memoryview(packet.data)))
         except link.Skip as skip:

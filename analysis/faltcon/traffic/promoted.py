@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from faltcon.traffic import fast_layout as at
 from faltcon.traffic.fast_head import METHOD_NAMES
-from faltcon.traffic.http1 import Body, MessageReader, Transaction
+from faltcon.traffic.http1 import MessageReader, Transaction
+from faltcon.traffic.http1_head import Body
 from faltcon.traffic.ip import Segment
 from faltcon.traffic.rows import names_of
 from faltcon.traffic.tcp import Connection

@@ -23,13 +23,17 @@ FIRST_ROWS = 1 << 14
 FIRST_TRANSACTIONS = 1 << 15
 FIRST_NAMES = 1 << 8
 OUT_ROWS = 1 << 13
+HUGE_PAGE_BYTES = 1 << 21
 # No record holds more messages: the largest record by the shortest message.
-MOST_MESSAGES = (1 << 18) // 16 + 2
+MOST_MESSAGES = (1 << 18) // 16 + 8
 
 
 def _room(rows: int, fields: int) -> Words:
     """Rows of zeros whose pages come into being when they are first touched."""
     pages = mmap.mmap(-1, 8 * rows * fields, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # Rows are met in no order; large pages spare the walk through the page tables.
+    if hasattr(mmap, "MADV_HUGEPAGE") and len(pages) >= HUGE_PAGE_BYTES:
+        pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, dtype=np.int64).reshape(rows, fields)
 
 
@@ -42,6 +46,8 @@ class State:
 
     def __init__(self, *, transactions: bool = True, speculative: bool = False) -> None:
         self.ctl: Words = np.zeros(at.CTL_FIELDS, dtype=np.int64)
+        # Where the control block is.
+        self.address = address_of(self.ctl)
         self.conn = _room(FIRST_ROWS, at.CONN_FIELDS)
         self.tx = _room(FIRST_TRANSACTIONS, at.TX_FIELDS)
         self.names = _room(FIRST_NAMES, at.NAMES_WORDS)
@@ -51,9 +57,10 @@ class State:
         self.ended: Words = np.zeros(FIRST_ROWS, dtype=np.int64)
         self.done = _room(2 * MOST_MESSAGES, at.TX_FIELDS)
         self.out = _room(OUT_ROWS, at.OUT_FIELDS)
-        self.table: Words = np.zeros(4 * FIRST_ROWS, dtype=np.int64)
+        self.table = _room(4 * FIRST_ROWS, 1)
         self._memo = _room(fast_head.MEMO_ENTRIES, fast_head.MEMO_WORDS)
         self._answer: Words = np.zeros(fast_head.ANSWER_FIELDS, dtype=np.int64)
+        self._block = _room(at.BLOCK_SEGMENTS, at.B_FIELDS)
         ctl = self.ctl
         ctl[at.FREE_COUNT] = FIRST_ROWS
         ctl[at.TX_FREE_COUNT] = FIRST_TRANSACTIONS
@@ -64,11 +71,6 @@ class State:
         ctl[at.SPECULATIVE] = speculative
         ctl[at.FIRST_TCP] = np.iinfo(np.int64).max
         self._point()
-
-    @property
-    def address(self) -> int:
-        """Where the control block is."""
-        return address_of(self.ctl)
 
     def _point(self) -> None:
         ctl = self.ctl
@@ -85,6 +87,7 @@ class State:
             (at.P_DONE, self.done),
             (at.P_MEMO, self._memo),
             (at.P_ANSWER, self._answer),
+            (at.P_BLOCK, self._block),
         ):
             ctl[field] = address_of(array)
         ctl[at.TABLE_MASK] = len(self.table) - 1
@@ -104,50 +107,70 @@ class State:
     def grow(self) -> None:
         """Double what is full."""
         ctl = self.ctl
-        if ctl[at.FREE_COUNT] < 1:
-            size = len(self.conn)
-            self.conn = _doubled(self.conn)
-            self.ended = np.concatenate((self.ended, np.zeros_like(self.ended)))
-            self.free = np.concatenate((_descending(size, 2 * size), np.zeros_like(self.free)))
-            ctl[at.FREE_COUNT] = size
-            self.table = np.zeros(2 * len(self.table), dtype=np.int64)
-            self._point()
-            fast_find.rebuild(self.address, size)
-        if ctl[at.TX_FREE_COUNT] < MOST_MESSAGES:
-            size = len(self.tx)
-            self.tx = _doubled(self.tx)
-            left = self.tx_free[: ctl[at.TX_FREE_COUNT]]
-            self.tx_free = np.concatenate((_descending(size, 2 * size), self.tx_free))
-            self.tx_free[size : size + len(left)] = left
-            ctl[at.TX_FREE_COUNT] += size
-        if ctl[at.NAMES_FREE_COUNT] < 1:
-            size = len(self.names)
-            self.names = _doubled(self.names)
-            self.names_free = np.concatenate((_descending(size, 2 * size), self.names_free))
-            ctl[at.NAMES_FREE_COUNT] = size
+        self.room_for(1, MOST_MESSAGES, 1)
+        if ctl[at.DONE_COUNT] + MOST_MESSAGES > len(self.done):
+            self.done = _doubled(self.done)
+            ctl[at.DONE_ROOM] = len(self.done)
         self._point()
+
+    def room_for(self, rows: int, transactions: int, names: int) -> None:
+        """Grow until so much more fits."""
+        ctl = self.ctl
+        while True:
+            short = (
+                ctl[at.FREE_COUNT] < rows,
+                ctl[at.TX_FREE_COUNT] < transactions,
+                ctl[at.NAMES_FREE_COUNT] < names,
+            )
+            if not any(short):
+                return
+            if short[0]:
+                self._more_rows()
+            if short[1]:
+                self._more_transactions()
+            if short[2]:
+                self._more_names()
+            self._point()
+
+    def _more_rows(self) -> None:
+        size, left = len(self.conn), int(self.ctl[at.FREE_COUNT])
+        self.conn = _doubled(self.conn)
+        self.ended = np.concatenate((self.ended, np.zeros_like(self.ended)))
+        self.free = _more_free(self.free, left)
+        self.ctl[at.FREE_COUNT] += size
+        self.table = _room(2 * len(self.table), 1)
+        self._point()
+        fast_find.rebuild(self.address, size)
+
+    def _more_transactions(self) -> None:
+        size, left = len(self.tx), int(self.ctl[at.TX_FREE_COUNT])
+        self.tx = _doubled(self.tx)
+        self.tx_free = _more_free(self.tx_free, left)
+        self.ctl[at.TX_FREE_COUNT] += size
+
+    def _more_names(self) -> None:
+        size, left = len(self.names), int(self.ctl[at.NAMES_FREE_COUNT])
+        self.names = _doubled(self.names)
+        self.names_free = _more_free(self.names_free, left)
+        self.ctl[at.NAMES_FREE_COUNT] += size
 
     def rebuild(self) -> None:
         """Make the table anew after rows were let go."""
         self.table[:] = 0
         fast_find.rebuild(self.address, self.rows)
 
-    def release(self, numbers: Words) -> None:
-        """Rows that were handed out may be given anew."""
-        names = self.conn[numbers, at.NAMES]
-        names = names[names >= 0]
-        count = self.ctl[at.NAMES_FREE_COUNT]
-        self.names_free[count : count + len(names)] = names
-        self.ctl[at.NAMES_FREE_COUNT] += len(names)
-        self.conn[numbers, at.FLAGS] = 0
-        count = self.ctl[at.FREE_COUNT]
-        self.free[count : count + len(numbers)] = numbers[::-1]
-        self.ctl[at.FREE_COUNT] += len(numbers)
-
 
 def _descending(first: int, end: int) -> Words:
     """Numbers from `end` - 1 down, so that the top of the stack is `first`."""
     return np.arange(end - 1, first - 1, -1, dtype=np.int64)
+
+
+def _more_free(free: Words, left: int) -> Words:
+    """A stack of free numbers twice as large, the new ones below the `left` old ones."""
+    size = len(free)
+    grown = np.concatenate((_descending(size, 2 * size), np.zeros_like(free)))
+    grown[size : size + left] = free[:left]
+    return grown
 
 
 def _doubled(array: Words) -> Words:

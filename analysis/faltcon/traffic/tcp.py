@@ -39,7 +39,7 @@ class Limits:
     """
 
     held_bytes: int = 1 << 20
-    stretch_bytes: int = 64 << 20
+    stretch_bytes: int = 32 << 20
     linger_ns: int = 5_000_000_000
     max_connections: int = 1 << 20
 

@@ -18,6 +18,7 @@ import numpy as np
 from faltcon.errors import EmptyInputError, FormatError, TruncatedInputError
 from faltcon.files import DAMAGE, open_binary, reading
 from faltcon.traffic import fast_records as fast
+from faltcon.traffic.fast_layout import RECORD_FIELDS
 from faltcon.traffic.fast_memory import address_of
 from faltcon.traffic.pcap import CLASSIC, MAX_RECORD_BYTES, STDIN
 from faltcon.traffic.pcapng import PCAPNG_MAGIC, Blocks
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Batches", "Form", "Window", "is_plain", "opened"]
 
-WINDOW_BYTES = 1 << 18
+WINDOW_BYTES = 1 << 19
+# Packets in a batch: few enough for the processor's nearest cache.
+BATCH = 512
 # The longest record, so that a whole one always fits; longer blocks make the window grow.
 SPARE_BYTES = MAX_RECORD_BYTES + 64
 EVERYTHING = 1 << 62
@@ -83,11 +86,16 @@ class Window:
     """
 
     def __init__(self, stream: IO[bytes], base: int = 0) -> None:
-        self._stream = stream
-        self.data: Bytes = np.zeros(WINDOW_BYTES + SPARE_BYTES, dtype=np.uint8)
+        self._stream = cast("io.BufferedIOBase", stream)
+        self._hold(np.zeros(WINDOW_BYTES + SPARE_BYTES, dtype=np.uint8))
         self.base = base
         self.start = self.end = 0
         self.ended = self.cut = False
+
+    def _hold(self, data: Bytes) -> None:
+        self.data = data
+        self.address = address_of(data)
+        self._bytes = memoryview(cast("bytearray", data))
 
     @property
     def place(self) -> int:
@@ -98,25 +106,21 @@ class Window:
         """Read on behind what is left of the window; False where nothing follows."""
         if self.ended:
             return False
-        left = self.end - self.start
+        start, left = self.start, self.end - self.start
+        rest = self._bytes[start : self.end].tobytes()
         if left > len(self.data) - WINDOW_BYTES:
-            grown = np.zeros(2 * len(self.data), dtype=np.uint8)
-            grown[:left] = self.data[self.start : self.end]
-            self.data = grown
-        elif self.start:
-            self.data[:left] = self.data[self.start : self.end].copy()
-        self.base += self.start
-        self.start, self.end = 0, left
-        self.end += self._read(memoryview(self.data)[left : left + WINDOW_BYTES])
+            self._hold(np.zeros(2 * len(self.data), dtype=np.uint8))
+        self._bytes[:left] = rest
+        self.base += start
+        self.start, self.end = 0, left + self._read(self._bytes[left : left + WINDOW_BYTES])
         return self.end > left
 
     def _read(self, target: memoryview) -> int:
         size = 0
         try:
             # What is at hand, not a full buffer: an early end must not swallow what came before.
-            stream = cast("io.BufferedIOBase", self._stream)
             while size < len(target):
-                got = stream.readinto1(target[size:])
+                got = self._stream.readinto1(target[size:])
                 if not got:
                     self.ended = True
                     break
@@ -134,15 +138,26 @@ class Window:
         return piece
 
 
+class Records:
+    """Room for so many rows of fast_records, with its address."""
+
+    def __init__(self, count: int) -> None:
+        self.data: Words = np.zeros(count * RECORD_FIELDS, dtype=np.int64).reshape(
+            -1, RECORD_FIELDS
+        )
+        self.address = address_of(self.data)
+
+
 class Batches:
     """The packets of a capture in batches, each an array of fast_records' rows.
 
-    Iterating yields the number of rows in `records`, whose places are counted
-    from the window's first byte; the next batch overwrites both. No batch goes
-    across a multiple of `stretch_bytes` of the file; `crossed` says that one
-    lies between this batch and the one before. Packets that begin at `stop` or
-    behind it are left out. Errors and `packets`, `truncated`, `skipped` are as
-    those of Capture.
+    With the address of a control block (`ctl`) whole batches are tracked
+    without a stop. Iterating yields the number of rows in `records` and how
+    many of them are tracked; places are counted from the window's first byte,
+    and the next step overwrites both. At each multiple of `stretch_bytes` of
+    the file comes a batch of one packet, not tracked, with `crossed` set.
+    Packets that begin at `stop` or behind it are left out. Errors and
+    `packets`, `truncated`, `skipped` are as those of Capture.
     """
 
     def __init__(
@@ -154,6 +169,8 @@ class Batches:
         stretch_bytes: int,
         stop: int = EVERYTHING,
         form: Form | None = None,
+        ctl: int = 0,
+        boundary: int = 0,
     ) -> None:
         self.file = file
         self.window = window
@@ -162,14 +179,15 @@ class Batches:
         self.packets = 0
         self.crossed = False
         self.form = form
-        self.records: Words = np.zeros((WINDOW_BYTES // 16, fast.RECORD_FIELDS), dtype=np.int64)
-        self._address = address_of(self.records)
-        self._stretch_bytes = stretch_bytes
+        self.records = Records(BATCH)
+        self._ctl = ctl
+        self.stretch_bytes = stretch_bytes
         self._stop = stop
-        self._boundary = (window.place // stretch_bytes + 1) * stretch_bytes
+        # The next multiple of stretch_bytes that no packet lies behind yet.
+        self.boundary = boundary or (window.place // stretch_bytes + 1) * stretch_bytes
         self._inside = window.place > 0
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         """Read the file once, from where the window is."""
         if self.form is None:
             self.form = self._begin()
@@ -202,36 +220,44 @@ class Batches:
             self.file, "ends before its file header does", mend="record it again"
         )
 
-    def _limit(self) -> int:
-        """Where the batch must stop, counted from the window's first byte."""
-        place = self.window.place
-        if place >= self._boundary:
-            self.crossed = True
-            self._boundary = (place // self._stretch_bytes + 1) * self._stretch_bytes
-        return min(self._boundary, self._stop) - self.window.base
+    def _limits(self) -> tuple[int, int, int]:
+        """Control block, place to stop at in the window, and packets at once, for a step."""
+        place, base = self.window.place, self.window.base
+        if place < self.boundary:
+            return self._ctl, min(self.boundary, self._stop) - base, BATCH
+        self.crossed = True
+        self.boundary = (place // self.stretch_bytes + 1) * self.stretch_bytes
+        return 0, min(self.boundary, self._stop) - base, 1
 
-    def _given(self, count: int) -> Iterator[int]:
-        if count:
-            self.packets += count
-            yield count
+    def _given(self, packets: int, count: int, done: int) -> Iterator[tuple[int, int]]:
+        if packets:
+            self.packets += packets
+            yield count, done
             self.crossed = False
+        elif self.crossed:
+            # The packet behind the boundary is not all in the window yet.
+            self.crossed = False
+            self.boundary = self.window.place
 
-    def _classic(self, form: Form) -> Iterator[int]:
-        window = self.window
+    def _classic(self, form: Form) -> Iterator[tuple[int, int]]:
+        window, records = self.window, self.records.address
         while window.place < self._stop:
-            count, window.start, ended = fast.classic(
-                address_of(window.data),
+            ctl, limit, room = self._limits()
+            packets, count, done, window.start, ended = fast.classic(
+                ctl,
+                window.base,
+                window.address,
                 window.start,
                 window.end,
-                self._limit(),
+                limit,
                 form.big,
                 form.unit_ns,
                 form.header_bytes,
                 form.link_type,
-                self._address,
-                len(self.records),
+                records,
+                room,
             )
-            yield from self._given(count)
+            yield from self._given(packets, count, done)
             if ended == fast.BAD:
                 self._unusable("record longer than a packet can be")
                 return
@@ -245,31 +271,33 @@ class Batches:
         self.skipped[reason] += 1
         self.truncated = True
 
-    def _blocks(self, form: Form) -> Iterator[int]:
+    def _blocks(self, form: Form) -> Iterator[tuple[int, int]]:
         """Enhanced packet blocks compiled, every other block as pcapng.py reads it."""
         blocks, window = form.blocks, self.window
         assert blocks is not None  # noqa: S101  a form without record headers has blocks
         while not blocks.stopped and window.place < self._stop:
-            limit = self._limit()
+            ctl, limit, room = self._limits()
             # A clock that a word cannot hold is left to pcapng.py.
             if blocks.interfaces and all(abs(one.offset_s) < 1 << 32 for one in blocks.interfaces):
                 interfaces = np.array(
                     [(one.link_type, one.resolution, one.offset_s) for one in blocks.interfaces],
                     dtype=np.int64,
                 )
-                count, window.start, ended = fast.blocks(
-                    address_of(window.data),
+                packets, count, done, window.start, ended = fast.blocks(
+                    ctl,
+                    window.base,
+                    window.address,
                     window.start,
                     window.end,
                     limit,
                     blocks.order == ">",
                     address_of(interfaces),
                     len(interfaces),
-                    self._address,
-                    len(self.records),
+                    self.records.address,
+                    room,
                 )
-                blocks.packets += count
-                yield from self._given(count)
+                blocks.packets += packets
+                yield from self._given(packets, count, done)
                 if ended in {fast.FULL, fast.STOPPED} or (ended == fast.SHORT and window.more()):
                     continue
             if window.start == window.end and not window.more():
@@ -278,15 +306,15 @@ class Batches:
         blocks.finish(truncated=self.truncated or window.cut)
         self.truncated |= blocks.truncated
 
-    def _one_block(self, blocks: Blocks) -> Iterator[int]:
+    def _one_block(self, blocks: Blocks) -> Iterator[tuple[int, int]]:
         window = self.window
         start = window.place
         packet = blocks.step(window.take(12), window.take)
         if packet is not None:
-            self.records[0] = (
+            self.records.data[0] = (
                 start + packet.place - window.base,
                 len(packet.data),
                 packet.time_ns,
                 packet.link_type,
             )
-            yield from self._given(1)
+            yield from self._given(1, 1, 0)
