@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from faltcon.traffic.engine import Sink
+    from faltcon.traffic.window import Form
 
     Words = NDArray[np.int64]
     # Told the place in the file and the number of packets.
     Progress = Callable[[int, int], None]
 
-__all__ = ["Parts", "mine", "run"]
+__all__ = ["Checkpoint", "Parts", "StoppedError", "mine", "run"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,30 @@ class Parts:
     count: int
     in_flight: int
     submit: Submit
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A file that is read up to a place, and what is to be known to read on."""
+
+    place: int
+    packets: int
+    boundary: int
+    form: Form | None
+    engine: Engine
+
+
+class StoppedError(Exception):
+    """Reading was stopped; `checkpoint` is where."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__("stopped")
+        self.checkpoint = checkpoint
+
+
+def _checkpoint(engine: Engine, batches: Batches) -> Checkpoint:
+    engine.hand_out()
+    return Checkpoint(batches.reached, batches.packets, batches.boundary, batches.form, engine)
 
 
 class _Kept:
@@ -96,32 +121,45 @@ def run(
     transactions: bool = True,
     parts: Parts | None = None,
     progress: Progress | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    goes_on: Checkpoint | None = None,
 ) -> Mined:
     """Read a capture and hand its rows to `sink` as connections end; the tables are empty.
 
-    `transactions`: whether HTTP transactions are handed out too.
+    `transactions`: whether HTTP transactions are handed out too. `stopped` is
+    asked now and then; when it says so, StoppedError brings what `goes_on`
+    takes to read the rest of the file.
     """
     limits = limits or Limits()
-    skipped: Counter[str] = Counter()
-    engine = Engine(sink, skipped, limits, transactions=transactions)
+    if goes_on is None:
+        goes_on = Checkpoint(0, 0, 0, None, Engine(sink, Counter(), limits, transactions))
+    engine = goes_on.engine
+    engine.sink = sink
     in_parts = parts is not None and is_plain(file)
     with opened(file) as stream:
         window = Window(stream)
+        window.skip_to(goes_on.place)
         batches = Batches(
             file,
             window,
-            skipped,
+            engine.skipped,
             stretch_bytes=limits.stretch_bytes,
             ctl=engine.state.address,
+            form=goes_on.form,
+            boundary=goes_on.boundary,
             # One step beyond the header tells what every part must know.
             stop=1 if in_parts else EVERYTHING,
         )
+        batches.packets = goes_on.packets
         for count, done in batches:
             if batches.crossed:
                 engine.boundary(int(batches.records.data[0, R_NS]))
             engine.take(window, batches.records, done, count, window.base)
             if progress is not None:
                 progress(window.place, batches.packets)
+            if stopped():
+                batches.reached = window.place
+                raise StoppedError(_checkpoint(engine, batches))
     if in_parts and parts is not None:
         read_in_parts(
             engine,
@@ -131,8 +169,16 @@ def run(
             in_flight=parts.in_flight,
             submit=parts.submit,
             progress=progress,
+            stopped=stopped,
         )
+        if stopped():
+            raise StoppedError(_checkpoint(engine, batches))
     engine.finish()
+    return _totals(engine, batches)
+
+
+def _totals(engine: Engine, batches: Batches) -> Mined:
+    skipped = engine.skipped
     counters = engine.state.ctl.tolist()
     for reason, number in (
         ("UDP", counters[at.UDP]),

@@ -70,7 +70,7 @@ class Engine:
     """Takes batches of records; hands finished rows to `sink`. `skipped` counts packets."""
 
     def __init__(
-        self, sink: Sink, skipped: Counter[str], limits: Limits, *, transactions: bool = True
+        self, sink: Sink, skipped: Counter[str], limits: Limits, transactions: bool
     ) -> None:
         self.state = State(transactions=transactions)
         self.sink = sink
@@ -81,6 +81,10 @@ class Engine:
         self.hold = False
         self._hard: dict[int, _Hard] = {}
         self._datagrams = Datagrams(skipped)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the sink: whoever goes on brings one."""
+        return {name: value for name, value in vars(self).items() if name != "sink"}
 
     def take(self, data: Piece, records: Piece, done: int, count: int, base: int) -> None:
         """Track the records up to the number `count`, of which `done` are tracked already.

@@ -62,6 +62,11 @@ class Writer:
         self._parquet.write_table(pa.Table.from_arrays(columns, schema=self._schema))
         self.rows += len(table)
 
+    def append(self, table: pa.Table) -> None:
+        """Append rows that another writer of the same table wrote."""
+        self._parquet.write_table(encoded(table))
+        self.rows += len(table)
+
     def close(self, *, complete: bool, **state: object) -> None:
         """Write what a reader of Parquet needs, and how far the rows go."""
         said = json.dumps({"complete": complete, **state})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import string
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from faltcon.traffic.http1_head import (
     LONGEST_METHOD,
@@ -23,9 +23,6 @@ from faltcon.traffic.http1_head import (
     request_body,
     response_body,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["Conversation", "MessageReader", "Transaction"]
 
@@ -115,18 +112,23 @@ class Conversation:
         return self._open[0].method.encode() if self._open else self._last_method
 
 
+class Owner(Protocol):
+    """Takes what follows the end of HTTP/1 in a direction."""
+
+    def after_http1(self, piece: bytes, time_ns: int) -> None:
+        """The next bytes."""
+
+
 class MessageReader:
     """Cuts one direction's bytes into messages. A Reader of reassembly.
 
-    `conversation` takes the heads; `left_http1` is called with the bytes that
-    follow the end of HTTP/1 in this direction.
+    `conversation` takes the heads; `owner` is given the bytes that follow the
+    end of HTTP/1 in this direction.
     """
 
-    def __init__(
-        self, conversation: Conversation, left_http1: Callable[[bytes, int], None] | None = None
-    ) -> None:
+    def __init__(self, conversation: Conversation, owner: Owner | None = None) -> None:
         self._conversation = conversation
-        self._left_http1 = left_http1
+        self._owner = owner
         self._buffer = bytearray()
         self._buffer_ns = 0
         self._searched = 0
@@ -220,8 +222,8 @@ class MessageReader:
                 self._conversation.response(head, self._buffer_ns)
 
     def _tunnel(self, piece: bytes, time_ns: int) -> None:
-        if self._left_http1 is not None:
-            self._left_http1(piece, time_ns)
+        if self._owner is not None:
+            self._owner.after_http1(piece, time_ns)
 
     def _parse(self, time_ns: int) -> None:
         while self._buffer:

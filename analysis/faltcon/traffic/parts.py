@@ -15,10 +15,11 @@ import mmap
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from faltcon.errors import UsageError
 from faltcon.traffic import fast_absorb
 from faltcon.traffic import fast_layout as at
 from faltcon.traffic.fast_memory import address_of
@@ -77,7 +78,7 @@ def _cuts(size: int, parts: int, stretch_bytes: int) -> list[int]:
 
 def _plausible_record(data: memoryview, place: int, form: Form) -> int:
     """The place after a record that may stand here; -1 where none can."""
-    order = "big" if form.big else "little"
+    order: Literal["big", "little"] = "big" if form.big else "little"
     if place + 16 > len(data):
         return -1
     fraction = int.from_bytes(data[place + 4 : place + 8], order)
@@ -92,7 +93,8 @@ def _plausible_record(data: memoryview, place: int, form: Form) -> int:
 
 def _plausible_block(data: memoryview, place: int, form: Form) -> int:
     """The same for a block of pcapng."""
-    order = "big" if form.blocks and form.blocks.order == ">" else "little"
+    big = form.blocks is not None and form.blocks.order == ">"
+    order: Literal["big", "little"] = "big" if big else "little"
     if place + 12 > len(data) or int.from_bytes(data[place : place + 4], order) != ENHANCED_PACKET:
         return -1
     size = int.from_bytes(data[place + 4 : place + 8], order)
@@ -125,10 +127,11 @@ def read_in_parts(
     in_flight: int,
     submit: Submit,
     progress: Callable[[int, int], None] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> int:
     """Read what is left of a plain file behind `batches`, whose form is known, in so many parts.
 
-    The number of parts that had to be read again.
+    The number of parts that had to be read again. `stopped` is asked after each part.
     """
     with Path(file).open("rb") as raw:
         pages = mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ)
@@ -161,6 +164,8 @@ def read_in_parts(
         merge.part(future.result(), stop)
         if progress is not None:
             progress(merge.place, batches.packets)
+        if stopped():
+            return merge.redone
     merge.rest()
     return merge.redone
 
@@ -183,7 +188,7 @@ class _Merge:
         self._batches = batches
         self._file = file
         self._pages = _Mapped(np.frombuffer(pages, dtype=np.uint8))
-        self.place = batches.window.place
+        self.place = batches.reached
         self.redone = 0
         self._over = False
 
@@ -210,7 +215,7 @@ class _Merge:
             self.again(stop)
             return
         self._absorb(one, rows)
-        self.place = one.end
+        self.place = self._batches.reached = one.end
         self._batches.packets += one.packets
         self._batches.skipped.update(one.skipped)
 
@@ -243,7 +248,7 @@ class _Merge:
         batches.packets += own.packets
         batches.boundary = own.boundary
         batches.truncated |= own.truncated
-        self.place = window.place
+        self.place = batches.reached = window.place
         # Nothing can be read behind what is no packet.
         self._over = own.truncated
 
@@ -311,7 +316,12 @@ class _Merge:
 @contextlib.contextmanager
 def on_cluster(address: str) -> Iterator[Submit]:
     """Parts on the workers of a Dask scheduler, which must see the file under the same name."""
-    from distributed import Client  # noqa: PLC0415  an optional part
+    try:
+        from distributed import Client  # noqa: PLC0415  an optional part
+    except ImportError as error:
+        raise UsageError(
+            "--scheduler needs Dask: install faltcon with its extra `cluster`"
+        ) from error
 
     with Client(address) as client:
         yield client.submit

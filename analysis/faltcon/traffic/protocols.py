@@ -98,7 +98,7 @@ class Application:
             conversation = http1.Conversation()
             self.http1.append(conversation)
             for side in self.sides:
-                side.reader = http1.MessageReader(conversation, side.after_http1)
+                side.reader = http1.MessageReader(conversation, side)
         elif protocol == "http2":
             self.http2 = connection = http2.Connection()
             for number, side in enumerate(self.sides):

@@ -24,6 +24,20 @@ FIRST_TRANSACTIONS = 1 << 15
 FIRST_NAMES = 1 << 8
 OUT_ROWS = 1 << 13
 HUGE_PAGE_BYTES = 1 << 21
+# What a state that is kept for later consists of.
+ARRAYS = [
+    "ctl",
+    "conn",
+    "tx",
+    "names",
+    "free",
+    "tx_free",
+    "names_free",
+    "ended",
+    "done",
+    "out",
+    "table",
+]
 # No record holds more messages: the largest record by the shortest message.
 MOST_MESSAGES = (1 << 18) // 16 + 8
 
@@ -70,6 +84,17 @@ class State:
         ctl[at.KEEP_TRANSACTIONS] = transactions
         ctl[at.SPECULATIVE] = speculative
         ctl[at.FIRST_TCP] = np.iinfo(np.int64).max
+        self._point()
+
+    def __getstate__(self) -> dict[str, Words]:
+        """The arrays, as copies."""
+        return {name: np.array(getattr(self, name)) for name in ARRAYS}
+
+    def __setstate__(self, arrays: dict[str, Words]) -> None:
+        self.__init__()  # type: ignore[misc]  # makes what is not kept
+        for name, array in arrays.items():
+            setattr(self, name, array)
+        self.address = address_of(self.ctl)
         self._point()
 
     def _point(self) -> None:

@@ -129,6 +129,13 @@ class Window:
             self.ended = self.cut = True
         return size
 
+    def skip_to(self, place: int) -> None:
+        """Pass over what comes before this place of the file."""
+        while self.place < place:
+            self.start = min(self.end, self.start + place - self.place)
+            if self.place < place and not self.more():
+                return
+
     def take(self, size: int) -> bytes:
         """The next bytes, fewer where the stream ends."""
         while self.end - self.start < size and self.more():
@@ -179,6 +186,8 @@ class Batches:
         self.packets = 0
         self.crossed = False
         self.form = form
+        # How far the file was read, by whoever read it.
+        self.reached = window.place
         self.records = Records(BATCH)
         self._ctl = ctl
         self.stretch_bytes = stretch_bytes
@@ -193,6 +202,7 @@ class Batches:
             self.form = self._begin()
         yield from self._classic(self.form) if self.form.header_bytes else self._blocks(self.form)
         self.truncated |= self.window.cut
+        self.reached = self.window.place
 
     def _begin(self) -> Form:
         """The form that the file's first bytes tell; the window moves behind its header."""
