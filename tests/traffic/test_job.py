@@ -11,6 +11,7 @@ import pytest
 
 from faltcon.errors import FormatError, InterruptedRunError, UsageError
 from faltcon.traffic import compiled, window
+from faltcon.traffic.anonymize import Anonymizer
 from faltcon.traffic.compiled import Parts
 from faltcon.traffic.export import state_of
 from faltcon.traffic.job import Job
@@ -57,7 +58,7 @@ def expected(capture):
 
 def test_rows_are_those_of_the_table(capture, tmp_path):
     target, other = tmp_path / "c.parquet", tmp_path / "t.parquet"
-    outcome = run(Job([str(capture)], target, other, LIMITS, None))
+    outcome = run(Job([str(capture)], target, other, LIMITS))
     assert outcome.done == [str(capture)]
     assert rows(target) == expected(capture)
     assert state_of(target)["complete"] is True
@@ -72,7 +73,7 @@ def test_stopped_again_and_again_it_still_ends_the_same(capture, tmp_path, threa
         parts = Parts(5, 3, pool) if threads > 1 else None
         while True:
             asked = itertools.count()
-            job = Job([str(capture)], target, other, LIMITS, parts)
+            job = Job([str(capture)], target, other, LIMITS, parts=parts)
             with contextlib.suppress(InterruptedRunError):
                 run(job, resume=stops > 0, stopped=lambda asked=asked: next(asked) >= 3)
             if state_of(target)["complete"]:
@@ -90,15 +91,27 @@ def test_stopped_again_and_again_it_still_ends_the_same(capture, tmp_path, threa
 
 def test_nothing_foreign_is_taken_up(capture, tmp_path):
     target = tmp_path / "c.parquet"
-    job = Job([str(capture)], target, None, LIMITS, None)
+    job = Job([str(capture)], target, None, LIMITS)
     with pytest.raises(UsageError, match="nothing to resume"):
         run(job, resume=True)
     with pytest.raises(InterruptedRunError):
         run(job, stopped=lambda: True)
     with pytest.raises(UsageError, match="belongs to"):
-        run(Job(["other"], target, None, LIMITS, None), resume=True)
+        run(Job(["other"], target, None, LIMITS), resume=True)
     kept = target.with_name("c.parquet.resume")
     for foreign in (b"", b"text", pickle.dumps(print), pickle.dumps(pytest.raises)):
         kept.write_bytes(foreign)
         with pytest.raises(FormatError, match="no state"):
-            run(Job([str(capture)], target, None, LIMITS, None), resume=True)
+            run(Job([str(capture)], target, None, LIMITS), resume=True)
+
+
+def test_anonymized_rows_differ_in_their_addresses_alone(capture, tmp_path):
+    target = tmp_path / "c.parquet"
+    run(Job([str(capture)], target, None, LIMITS, anonymizer=Anonymizer(bytes(32))))
+    for row, plain in zip(rows(target), expected(capture), strict=True):
+        assert row["client_ip"] != plain["client_ip"]
+        assert {**row, "client_ip": "", "server_ip": ""} == {
+            **plain,
+            "client_ip": "",
+            "server_ip": "",
+        }

@@ -38,9 +38,7 @@ WIDE = 120
 
 @contextlib.contextmanager
 def reading_progress(file: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show the packets read so far; yields what to call with the place
-    in the file and their number, None off a terminal.
-    """
+    """Show the packets read; yields what to call with the place and their number, None off one."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None

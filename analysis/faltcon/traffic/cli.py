@@ -201,6 +201,14 @@ def tables(
             min=1, help="Hold so many; the longest silent beyond are let go, marked evicted."
         ),
     ] = 1 << 20,
+    anonymize: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE",
+            help="Replace addresses, keeping shared prefixes, and leave out names of servers. "
+            "The key is read from this file, or made and written there.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a stopped run left off.")
     ] = False,
@@ -211,6 +219,7 @@ def tables(
     that says that it is not complete; --resume goes on from there.
     """
     from faltcon.traffic import render
+    from faltcon.traffic.anonymize import Anonymizer, key_of
     from faltcon.traffic.compiled import Parts
     from faltcon.traffic.job import Job
     from faltcon.traffic.parts import on_cluster, on_threads
@@ -223,7 +232,8 @@ def tables(
         elif threads > 1:
             parts = Parts(1, threads + 1, stack.enter_context(on_threads(threads)))
         limits = Limits(max_connections=max_connections)
-        job = Job(files, output, transactions, limits, parts)
+        hidden = Anonymizer(key_of(anonymize)) if anonymize is not None else None
+        job = Job(files, output, transactions, limits, parts=parts, anonymizer=hidden)
         stopped = stack.enter_context(_until_stopped())
         bars = stack.enter_context(contextlib.ExitStack())
 

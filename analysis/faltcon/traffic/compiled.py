@@ -182,6 +182,7 @@ def _totals(engine: Engine, batches: Batches) -> Mined:
     counters = engine.state.ctl.tolist()
     for reason, number in (
         ("UDP", counters[at.UDP]),
+        ("QUIC", counters[at.QUIC]),
         ("ICMP", counters[at.ICMP]),
         ("ICMPv6", counters[at.ICMPV6]),
     ):

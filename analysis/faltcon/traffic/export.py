@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from faltcon.traffic.anonymize import Anonymizer
+
 __all__ = ["STATE_KEY", "Writer", "state_of", "writer"]
 
 SCHEMAS = {"connections": CONNECTIONS, "transactions": TRANSACTIONS}
@@ -35,10 +37,12 @@ STATE_KEY = "faltcon"
 class Writer:
     """Writes one table's rows; `file` names the capture that they come from.
 
-    What is written says in its metadata whether it is `complete`.
+    What is written says in its metadata whether it is `complete`. With an
+    `anonymizer` addresses are replaced, and names of servers left out.
     """
 
-    def __init__(self, stream: BinaryIO, which: str) -> None:
+    def __init__(self, stream: BinaryIO, which: str, anonymizer: Anonymizer | None = None) -> None:
+        self._anonymizer = anonymizer
         schema = SCHEMAS[which].insert(0, pa.field("file", pa.string(), nullable=False))
         self._schema = encoded_schema(schema)
         codes = [one.name for one in self._schema if one.type == CODE]
@@ -56,6 +60,8 @@ class Writer:
         """Append rows; texts may be dictionaries or not."""
         if any(one.type == pa.string() for one in table.schema):
             table = encoded(table)
+        if self._anonymizer is not None:
+            table = _anonymous(table, self._anonymizer)
         numbers: NDArray[np.int32] = np.zeros(len(table), dtype=np.int32)
         names = pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array([file], pa.string()))
         columns = [names, *table.columns]
@@ -72,6 +78,24 @@ class Writer:
         said = json.dumps({"complete": complete, **state})
         self._parquet.add_key_value_metadata({STATE_KEY: said})
         self._parquet.close()
+
+
+def _anonymous(table: pa.Table, anonymizer: Anonymizer) -> pa.Table:
+    for place, name in enumerate(table.schema.names):
+        if name not in {"client_ip", "server_ip", "tls_server_name"}:
+            continue
+        chunks = []
+        for chunk in table[name].chunks:
+            known = chunk.dictionary.to_pylist()
+            told = ["" if name == "tls_server_name" else anonymizer.address(one) for one in known]
+            texts = pa.array(told, pa.string())
+            chunks.append(pa.DictionaryArray.from_arrays(chunk.indices, texts))
+        column = pa.chunked_array(chunks, CODE)
+        # Several names that are left out are one text now.
+        if name == "tls_server_name":
+            column = column.cast(pa.string()).dictionary_encode().cast(CODE)
+        table = table.set_column(place, table.schema.field(name), column)
+    return table
 
 
 def state_of(file: Path) -> dict[str, object]:

@@ -24,6 +24,7 @@ from faltcon.traffic.fast_layout import (
     ICMP,
     ICMPV6,
     P_TABLE,
+    QUIC,
     R_NS,
     TABLE_MASK,
     UDP,
@@ -31,12 +32,13 @@ from faltcon.traffic.fast_layout import (
 )
 from faltcon.traffic.fast_memory import be16, be32, be64, get, prefetch, put, u8
 from faltcon.traffic.jit import compiled, inlined
-from faltcon.traffic.tunnels import UDP_TUNNELS
+from faltcon.traffic.tunnels import QUIC_VERSIONS, UDP_TUNNELS
 
 __all__ = ["SLOW", "read_headers"]
 
 TUNNEL_PORTS = np.zeros(65536, dtype=np.bool_)
 TUNNEL_PORTS[list(UDP_TUNNELS)] = True
+QUIC_TABLE = np.array(sorted(QUIC_VERSIONS), dtype=np.int64)
 # What a packet is: no TCP (and counted), a segment, or one for the reference.
 NO_TCP, SEGMENT, SLOW = 0, 1, -1
 
@@ -107,6 +109,14 @@ def read_headers(ctl: int, ip: int, end: int, record: int, one: int) -> int:
 
 
 @compiled
+def _is_quic(version: int) -> bool:
+    known = False
+    for one in QUIC_TABLE:
+        known |= one == version
+    return known
+
+
+@compiled
 def _no_tcp(ctl: int, kind: int, body: int, end: int) -> int:
     """Count a datagram of another protocol; SLOW where it may be a tunnel."""
     if kind == 17:
@@ -114,7 +124,10 @@ def _no_tcp(ctl: int, kind: int, body: int, end: int) -> int:
             return SLOW
         if TUNNEL_PORTS[be16(body)] or TUNNEL_PORTS[be16(body + 2)]:
             return SLOW
-        put(ctl, UDP, get(ctl, UDP) + 1)
+        if body + 8 + 7 <= end and u8(body + 8) & 0xC0 == 0xC0 and _is_quic(be32(body + 9)):
+            put(ctl, QUIC, get(ctl, QUIC) + 1)
+        else:
+            put(ctl, UDP, get(ctl, UDP) + 1)
     elif kind == 1:
         put(ctl, ICMP, get(ctl, ICMP) + 1)
     elif kind == 58:

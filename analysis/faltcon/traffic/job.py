@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from faltcon.traffic.anonymize import Anonymizer
     from faltcon.traffic.compiled import Parts
     from faltcon.traffic.tcp import Limits
 
@@ -88,8 +89,11 @@ class Job:
         target: Path,
         transactions: Path | None,
         limits: Limits,
-        parts: Parts | None,
+        *,
+        parts: Parts | None = None,
+        anonymizer: Anonymizer | None = None,
     ) -> None:
+        self._anonymizer = anonymizer
         self._files = list(files)
         self._targets = {"connections": target}
         if transactions is not None:
@@ -116,7 +120,7 @@ class Job:
         stop: StoppedError | None = None
         with ExitStack() as stack:
             writers = {
-                which: Writer(stack.enter_context(atomic_write(target)), which)
+                which: Writer(stack.enter_context(atomic_write(target)), which, self._anonymizer)
                 for which, target in self._targets.items()
             }
             if resume:
