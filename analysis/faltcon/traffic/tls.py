@@ -80,7 +80,7 @@ class HelloReader:
     def gap(self, size: int, time_ns: int, *, cut: bool) -> None:
         """A hello that the capture cut still says what it is; one with a hole is lost."""
         del size, time_ns
-        if not self._done and cut:
+        if not self._done and cut and self._records:
             self._try(cut=True)
         self._end()
 
