@@ -77,5 +77,10 @@ bench-traffic: $(STAMPS)/python ## Measure the traffic engine against its peers 
 bench-perf: $(STAMPS)/python $(STAMPS)/debian-test ## Measure the perf engine against its peers (root; STACKCOLLAPSE=path adds FlameGraph's)
 	$(UV_RUN) python tools/bench_perf.py $(if $(STACKCOLLAPSE),--stackcollapse $(STACKCOLLAPSE))
 
+CAPTURES ?= ../shared/captures
+SECONDS_TO_FUZZ ?= 600
+fuzz: $(STAMPS)/python ## Feed the traffic engine damaged captures (CAPTURES=folder, SECONDS_TO_FUZZ=600, WHOLE=1 for every cut and change)
+	$(UV_RUN) python tools/fuzz_traffic.py $(CAPTURES) --seconds $(SECONDS_TO_FUZZ) $(if $(WHOLE),--whole)
+
 clean: ## Remove everything that was built; recordings stay
 	rm -rf build book/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

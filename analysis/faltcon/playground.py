@@ -38,7 +38,7 @@ from faltcon.model import (
 from faltcon.traffic import link
 from faltcon.traffic.ip import Datagrams
 from faltcon.traffic.pcap import Capture
-from faltcon.traffic.tcp import DEFAULT_MAX_HELD_BYTES, Tracker
+from faltcon.traffic.tcp import Limits, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -251,7 +251,7 @@ class Playground:
 
 
 def _connections(capture: Capture, progress: Callable[[int], None] | None) -> Iterator[Connection]:
-    datagrams, tracker = Datagrams(capture.skipped), Tracker(DEFAULT_MAX_HELD_BYTES)
+    datagrams, tracker = Datagrams(capture.skipped), Tracker(Limits())
     for packet in capture:
         if progress is not None and capture.packets % PROGRESS_PACKETS == 0:
             progress(capture.packets)

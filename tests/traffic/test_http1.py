@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faltcon.traffic import http1
+from faltcon.traffic import http1, http1_head
+
+
+def owner(left):
+    return SimpleNamespace(after_http1=lambda piece, _: left.append(piece))
 
 
 def read(up, down=b"", sizes=(), order=None):
@@ -13,7 +19,7 @@ def read(up, down=b"", sizes=(), order=None):
     conversation = http1.Conversation()
     left = []
     for stream in order or (up, down):
-        reader = http1.MessageReader(conversation, lambda piece, _: left.append(piece))
+        reader = http1.MessageReader(conversation, owner(left))
         place, sizes_left = 0, list(sizes)
         while place < len(stream):
             size = sizes_left.pop(0) if sizes_left else len(stream)
@@ -116,8 +122,8 @@ def test_continue_leaves_the_request_open() -> None:
 def test_after_an_upgrade_bytes_are_passed_on(request_head, answer, name) -> None:
     conversation = http1.Conversation()
     left = []
-    client = http1.MessageReader(conversation, lambda piece, _: left.append(piece))
-    server = http1.MessageReader(conversation, lambda piece, _: left.append(piece))
+    client = http1.MessageReader(conversation, owner(left))
+    server = http1.MessageReader(conversation, owner(left))
     client.data(request_head, 0)
     server.data(answer + b"from the server", 1)
     client.data(b"GET / HTTP/1.1\r\n\r\n", 2)
@@ -221,7 +227,7 @@ def test_announcements_are_no_requests() -> None:
     ],
 )
 def test_a_first_line_tells_http_on_any_port(line, is_http) -> None:
-    assert http1.is_http1(line) is is_http
+    assert http1_head.is_http1(line) is is_http
 
 
 def test_a_hostile_head_is_bounded() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from faltcon.traffic.tables import CONNECTIONS, check
+from faltcon.traffic.tcp import Limits
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
@@ -106,7 +107,7 @@ def test_the_limit_of_waiting_bytes_flags_the_connection(wire, mined, limit) -> 
     conversation = wire().open()
     conversation.advance(up=True, count=1)
     conversation.say(b"x" * 5000, up=True, size=100)
-    (row,) = rows(mined(conversation.frames, max_held_bytes=limit))
+    (row,) = rows(mined(conversation.frames, limits=Limits(held_bytes=limit)))
     assert row["limit_reached"]
     assert row["gap_bytes"] == 1
 

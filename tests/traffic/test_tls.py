@@ -79,3 +79,11 @@ def test_random_bytes_never_crash(noise, size) -> None:
     data = b"\x16\x03\x01" + noise
     for place in range(0, len(data), size):
         reader.data(data[place : place + size], 0)
+
+
+def test_a_segment_of_which_nothing_was_captured_is_no_hello() -> None:
+    hellos = tls.Hellos()
+    reader = tls.HelloReader(hellos)
+    reader.gap(300, 0, cut=True)
+    reader.data(HELLO, 0)
+    assert not hellos.client_seen

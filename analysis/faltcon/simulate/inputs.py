@@ -48,7 +48,7 @@ def load(
     *,
     half_open_ns: int = HALF_OPEN_NS,
     accept_ns: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Loaded:
     """Read a capture or a Parquet table of connections; `-` reads a capture from stdin.
 

@@ -37,14 +37,14 @@ WIDE = 120
 
 
 @contextlib.contextmanager
-def reading_progress(file: str) -> Iterator[Callable[[int], None] | None]:
-    """Show the packets read so far; yields what to call with their number, None off a terminal."""
+def reading_progress(file: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show the packets read; yields what to call with the place and their number, None off one."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
         return
     with console.status(f"reading {file}") as status:
-        yield lambda packets: status.update(f"reading {file}: {packets:,} packets")
+        yield lambda _, packets: status.update(f"reading {file}: {packets:,} packets")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,14 +87,14 @@ def summary(
 
     with contextlib.ExitStack() as stack:
         keep = [
-            stack.enter_context(export.writer(target, which))
+            (stack.enter_context(export.writer(target, which)), which)
             for target, which in ((parquet, "connections"), (transactions, "transactions"))
             if target is not None
         ]
 
         def answer(file: str, mined: Mined) -> dict[str, Any]:
-            for write in keep:
-                write(file, mined)
+            for writer, which in keep:
+                writer.write(file, getattr(mined.tables, which))
             return summarize(file, mined)
 
         answers = _answers(files, engine, SUMMARY_KEYS, answer)
@@ -169,6 +170,99 @@ def report(
     with render.progress(file) as progress:
         mined = engine_of(engine.value)(file, progress=progress)
     write_text(output, page(Path(file).name, mined))
+
+
+@app.command(
+    epilog="Examples:  faltcon traffic tables trace.pcap -o connections.parquet   |   "
+    "faltcon traffic tables *.pcap -o c.parquet --transactions t.parquet --threads 4   |   "
+    "faltcon traffic tables trace.pcap -o c.parquet --resume. "
+    "Exit codes: 0 all files were read; 1 some failed; 2 usage; 130 stopped, --resume goes on."
+)
+def tables(
+    files: Files,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Write the connections here (Parquet).")
+    ],
+    transactions: Annotated[
+        Path | None, typer.Option(help="Write the HTTP transactions here (Parquet).")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Read plain files in parts, so many at once.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Read parts on the workers of a Dask scheduler (tcp://host:8786; extra `cluster`)."
+        ),
+    ] = None,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Hold so many; the longest silent beyond are let go, marked evicted."
+        ),
+    ] = 1 << 20,
+    anonymize: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE",
+            help="Replace addresses, keeping shared prefixes, and leave out names of servers. "
+            "The key is read from this file, or made and written there.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a stopped run left off.")
+    ] = False,
+) -> None:
+    """Write connections and transactions of captures of any length, in bounded memory.
+
+    Rows come in the order in which connections end. Ctrl-C leaves a valid file
+    that says that it is not complete; --resume goes on from there.
+    """
+    from faltcon.traffic import render
+    from faltcon.traffic.anonymize import Anonymizer, key_of
+    from faltcon.traffic.compiled import Parts
+    from faltcon.traffic.job import Job
+    from faltcon.traffic.parts import on_cluster, on_threads
+    from faltcon.traffic.tcp import Limits
+
+    parts = None
+    with contextlib.ExitStack() as stack:
+        if scheduler is not None:
+            parts = Parts(1, 16, stack.enter_context(on_cluster(scheduler)))
+        elif threads > 1:
+            parts = Parts(1, threads + 1, stack.enter_context(on_threads(threads)))
+        limits = Limits(max_connections=max_connections)
+        hidden = Anonymizer(key_of(anonymize)) if anonymize is not None else None
+        job = Job(files, output, transactions, limits, parts=parts, anonymizer=hidden)
+        stopped = stack.enter_context(_until_stopped())
+        bars = stack.enter_context(contextlib.ExitStack())
+
+        def progress(file: str) -> Callable[[int, int], None] | None:
+            bars.close()
+            return bars.enter_context(render.progress(file))
+
+        outcome = job.run(
+            resume=resume,
+            stopped=stopped,
+            progress=progress,
+            failed=lambda error: typer.echo(f"faltcon: {error}", err=True),
+        )
+    for file in outcome.truncated:
+        typer.echo(f"faltcon: {file} ends in the middle of a record", err=True)
+    _leave(len(outcome.failed))
+
+
+@contextlib.contextmanager
+def _until_stopped() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or SIGTERM came: the run stops where its state is whole."""
+    asked: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(one, lambda number, _: asked.append(number)) for one in signals]
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for one, handler in zip(signals, before, strict=True):
+            signal.signal(one, handler)
 
 
 def _answers(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from faltcon.traffic.mining import Mined
+    from faltcon.traffic.tcp import Limits
 
 __all__ = ["ENGINES", "Miner", "engine_of"]
 
@@ -24,8 +25,8 @@ class Miner(Protocol):
         self,
         file: str | Path,
         *,
-        max_held_bytes: int = ...,
-        progress: Callable[[int], None] | None = None,
+        limits: Limits | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Mined:
         """Read `file`; mining.mine says what the arguments mean and what is raised."""
 

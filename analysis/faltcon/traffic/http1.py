@@ -1,55 +1,35 @@
 """HTTP/1.x: one direction's bytes to message heads, and two directions to transactions.
 
-h11 reads each message head. Real traffic holds heads that h11 refuses (a
-request line without a version, a header without a name, bare line feeds); a
-lenient reader takes those, and the transaction says so (`strict` is false).
-Message boundaries follow RFC 9112 section 6. Where bytes are missing, or where
-what should be a head is none, reading goes on at the next segment that begins
-with a request or status line.
-
-Methods are those of the IANA registry that Wireshark counts as requests, so
-that the two can be compared; NOTIFY, SUBSCRIBE and UNSUBSCRIBE are
-announcements there and here.
+http1_head.py reads the heads. Where bytes are missing, or where what should be
+a head is none, reading goes on at the next segment that begins with a request
+or status line.
 """
 
 from __future__ import annotations
 
-import enum
 import string
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-import h11
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["METHODS", "Conversation", "MessageReader", "Transaction", "begins_message", "is_http1"]
-
-METHODS = frozenset(
-    b"GET PUT COPY HEAD LOCK MOVE POLL POST BCOPY BMOVE MKCOL TRACE PATCH LABEL MERGE DELETE "
-    b"SEARCH UNLOCK REPORT UPDATE BDELETE CONNECT OPTIONS CHECKIN PROPFIND CHECKOUT CCM_POST "
-    b"PROPPATCH BPROPFIND BPROPPATCH UNCHECKOUT MKACTIVITY MKWORKSPACE RPC_CONNECT RPC_IN_DATA "
-    b"RPC_OUT_DATA VERSION-CONTROL BASELINE-CONTROL SSTP_DUPLEX_POST".split()
+from faltcon.traffic.http1_head import (
+    LONGEST_METHOD,
+    Body,
+    Head,
+    Kind,
+    kind_of,
+    lenient_head,
+    read_head,
+    request_body,
+    response_body,
 )
-ANNOUNCEMENTS = frozenset((b"NOTIFY", b"SUBSCRIBE", b"UNSUBSCRIBE"))
-LONGEST_METHOD = max(map(len, METHODS))
+
+__all__ = ["Conversation", "MessageReader", "Transaction"]
+
 PRINTABLE = frozenset(range(0x20, 0x7F))
 HEX_DIGITS = frozenset(string.hexdigits.encode())
 # A head that does not end within so many bytes is no head.
 MAX_HEAD_BYTES = 1 << 20
-# Lengths of more digits cannot end within any capture; int() of hostile ones is slow.
-MAX_LENGTH_DIGITS = 18
-
-
-class Kind(enum.Enum):
-    """What a message's first line says it is."""
-
-    REQUEST = "request"
-    RESPONSE = "response"
-    ANNOUNCEMENT = "announcement"
-    NEITHER = "neither"
 
 
 @dataclass(slots=True)
@@ -70,53 +50,6 @@ class Transaction:
     complete: bool = False
 
 
-@dataclass(slots=True)
-class Head:
-    """A message head: its kind, its method or status, and how its body is delimited."""
-
-    kind: Kind
-    method: bytes
-    status: int
-    headers: dict[bytes, bytes]
-    strict: bool
-
-
-def kind_of(line: bytes) -> Kind:
-    """What a first line is, told by its first word."""
-    # RFC 2774: an "M-" before the method marks a mandatory extension.
-    line = line.removeprefix(b"M-")
-    if line.startswith((b"HTTP/", b"ICY")):
-        return Kind.RESPONSE
-    word = line[: LONGEST_METHOD + 1].split(b" ", 1)[0].rstrip(b"\r\n")
-    if word in METHODS:
-        return Kind.REQUEST
-    return Kind.ANNOUNCEMENT if word in ANNOUNCEMENTS else Kind.NEITHER
-
-
-def begins_message(data: bytes) -> bool:
-    """Whether these bytes begin with a request or status line."""
-    return kind_of(data.removeprefix(b"\r\n")) is not Kind.NEITHER
-
-
-def is_http1(data: bytes) -> bool:
-    """Whether a first line names HTTP/1.x at its start or end, on whatever port."""
-    end = data.find(b"\n")
-    if end < 0:
-        return False
-    line = data[:end].rstrip(b"\r").upper()
-    return len(line) != 8 and (line.startswith(b"HTTP/1.") or line[-8:-1] == b"HTTP/1.")
-
-
-class Body(enum.Enum):
-    """How the bytes after a head are to be read."""
-
-    NONE = "none"
-    LENGTH = "length"
-    CHUNKED = "chunked"
-    UNTIL_CLOSE = "until close"
-    TUNNEL = "tunnel"
-
-
 class Conversation:
     """Both directions of one HTTP/1 connection, and the transactions that they make.
 
@@ -127,9 +60,23 @@ class Conversation:
     def __init__(self) -> None:
         self.transactions: list[Transaction] = []
         self.upgraded = ""
+        # Transactions that were taken away, and how many of them were complete.
+        self.taken = self.taken_complete = 0
         self._heads = 0
         self._open: deque[Transaction] = deque()
         self._last_method = b""
+
+    def resume(
+        self, transactions: list[Transaction], heads: int, last_method: bytes, taken: int
+    ) -> None:
+        """Go on where another reader of the connection stopped, with these transactions.
+
+        `taken` transactions before them were taken away; the complete ones
+        among those are counted in `taken_complete`.
+        """
+        self.transactions = transactions
+        self._open.extend(row for row in transactions if row.response_ns is None)
+        self._heads, self._last_method, self.taken = heads, last_method, taken
 
     def request(self, head: Head, time_ns: int) -> Transaction:
         """A request head was read."""
@@ -157,7 +104,7 @@ class Conversation:
     @property
     def requests(self) -> int:
         """Number of complete requests."""
-        return sum(row.complete for row in self.transactions)
+        return self.taken_complete + sum(row.complete for row in self.transactions)
 
     @property
     def awaited_method(self) -> bytes:
@@ -165,18 +112,23 @@ class Conversation:
         return self._open[0].method.encode() if self._open else self._last_method
 
 
+class Owner(Protocol):
+    """Takes what follows the end of HTTP/1 in a direction."""
+
+    def after_http1(self, piece: bytes, time_ns: int) -> None:
+        """The next bytes."""
+
+
 class MessageReader:
     """Cuts one direction's bytes into messages. A Reader of reassembly.
 
-    `conversation` takes the heads; `left_http1` is called with the bytes that
-    follow the end of HTTP/1 in this direction.
+    `conversation` takes the heads; `owner` is given the bytes that follow the
+    end of HTTP/1 in this direction.
     """
 
-    def __init__(
-        self, conversation: Conversation, left_http1: Callable[[bytes, int], None] | None = None
-    ) -> None:
+    def __init__(self, conversation: Conversation, owner: Owner | None = None) -> None:
         self._conversation = conversation
-        self._left_http1 = left_http1
+        self._owner = owner
         self._buffer = bytearray()
         self._buffer_ns = 0
         self._searched = 0
@@ -187,6 +139,13 @@ class MessageReader:
         # The request whose body is being read.
         self._current: Transaction | None = None
         self._after_hole = False
+
+    def resume(
+        self, body: Body, left: int, current: Transaction | None, *, in_trailer: bool
+    ) -> None:
+        """Go on where another reader of this direction stopped, with nothing kept."""
+        self._body, self._left, self._current = body, left, current
+        self._in_trailer = in_trailer
 
     def data(self, piece: bytes, time_ns: int) -> None:
         """The next bytes of this direction."""
@@ -256,15 +215,15 @@ class MessageReader:
         """A head without its end: its first line still says what was asked."""
         line, newline, _ = bytes(self._buffer).removeprefix(b"\r\n").partition(b"\n")
         if newline or len(line) > LONGEST_METHOD:
-            head = _lenient(line.rstrip(b"\r"))
+            head = lenient_head(line.rstrip(b"\r"))
             if head.kind is Kind.REQUEST:
                 self._current = self._conversation.request(head, self._buffer_ns)
             elif head.kind is Kind.RESPONSE:
                 self._conversation.response(head, self._buffer_ns)
 
     def _tunnel(self, piece: bytes, time_ns: int) -> None:
-        if self._left_http1 is not None:
-            self._left_http1(piece, time_ns)
+        if self._owner is not None:
+            self._owner.after_http1(piece, time_ns)
 
     def _parse(self, time_ns: int) -> None:
         while self._buffer:
@@ -320,20 +279,20 @@ class MessageReader:
         block = bytes(self._buffer[start:end])
         del self._buffer[:end]
         self._searched = 0
-        self._message(_read_head(block, self._conversation.awaited_method))
+        self._message(read_head(block, self._conversation.awaited_method))
         return True
 
     def _message(self, head: Head) -> None:
         conversation = self._conversation
         if head.kind is Kind.REQUEST:
             self._current = conversation.request(head, self._buffer_ns)
-            self._body, self._left = _request_body(head)
+            self._body, self._left = request_body(head)
             if self._body is Body.NONE:
                 self._complete()
         elif head.kind is Kind.RESPONSE:
             method = conversation.awaited_method
             conversation.response(head, self._buffer_ns)
-            self._body, self._left = _response_body(head, method)
+            self._body, self._left = response_body(head, method)
             if self._body is Body.TUNNEL:
                 self._body = Body.NONE
                 upgrade = head.headers.get(b"upgrade", b"").strip().lower()
@@ -341,7 +300,7 @@ class MessageReader:
                     "connect" if head.status != 101 else upgrade.decode("latin-1") or "unknown"
                 )
         elif head.kind is Kind.ANNOUNCEMENT:
-            self._body, self._left = _request_body(head)
+            self._body, self._left = request_body(head)
         self._in_trailer = False
 
     def _chunk(self) -> bool:
@@ -383,71 +342,3 @@ def _head_end(data: bytearray, start: int) -> int:
         place + len(mark) for mark in (b"\n\r\n", b"\n\n") if (place := data.find(mark, start)) >= 0
     ]
     return min(ends) if ends else -1
-
-
-def _read_head(block: bytes, awaited_method: bytes) -> Head:
-    try:
-        return _strict(block, awaited_method)
-    except h11.ProtocolError:
-        return _lenient(block)
-
-
-def _strict(block: bytes, awaited_method: bytes) -> Head:
-    kind = kind_of(block)
-    if kind is Kind.RESPONSE:
-        client = h11.Connection(h11.CLIENT)
-        method = awaited_method if awaited_method in {b"HEAD", b"CONNECT"} else b"GET"
-        target = b"x:1" if method == b"CONNECT" else b"/"
-        client.send(h11.Request(method=method, target=target, headers=[(b"host", b"x")]))
-        client.receive_data(block)
-        answer = client.next_event()
-        if not isinstance(answer, h11.Response | h11.InformationalResponse):
-            return _lenient(block)
-        return Head(kind, b"", answer.status_code, dict(answer.headers), strict=True)
-    server = h11.Connection(h11.SERVER)
-    server.receive_data(block)
-    request = server.next_event()
-    if not isinstance(request, h11.Request):
-        return _lenient(block)
-    return Head(kind, request.method, 0, dict(request.headers), strict=True)
-
-
-def _lenient(block: bytes) -> Head:
-    lines = block.split(b"\n")
-    first = lines[0].rstrip(b"\r")
-    kind = kind_of(first)
-    headers: dict[bytes, bytes] = {}
-    for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        if colon:
-            headers[name.strip().lower()] = value.strip()
-    words = first.split(b" ")
-    status = 0
-    if kind is Kind.RESPONSE:
-        digits = words[1][:3] if len(words) > 1 else b""
-        status = int(digits) if digits.isdigit() else 0
-    return Head(kind, words[0] if kind is not Kind.RESPONSE else b"", status, headers, strict=False)
-
-
-def _declared_body(head: Head) -> tuple[Body, int] | None:
-    if b"chunked" in head.headers.get(b"transfer-encoding", b"").lower():
-        return Body.CHUNKED, 0
-    length = head.headers.get(b"content-length", b"")
-    # A few servers list the same length twice.
-    length = length.split(b",")[-1].strip()
-    if length.isdigit():
-        size = int(length.lstrip(b"0")[:MAX_LENGTH_DIGITS] or b"0")
-        return (Body.LENGTH, size) if size else (Body.NONE, 0)
-    return None
-
-
-def _request_body(head: Head) -> tuple[Body, int]:
-    return _declared_body(head) or (Body.NONE, 0)
-
-
-def _response_body(head: Head, method: bytes) -> tuple[Body, int]:
-    if head.status == 101 or (method == b"CONNECT" and 200 <= head.status < 300):
-        return Body.TUNNEL, 0
-    if method == b"HEAD" or head.status in {204, 304} or 100 <= head.status < 200:
-        return Body.NONE, 0
-    return _declared_body(head) or (Body.UNTIL_CLOSE, 0)

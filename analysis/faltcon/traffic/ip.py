@@ -201,6 +201,8 @@ class Datagrams:
             return self._upper(data[0], (source, destination), data[size:], wire - size, depth + 1)
         inner = TUNNELS.get(kind, _no_tunnel)(data)
         if inner is None:
+            if kind == UDP and tunnels.is_quic(data):
+                raise Skip("QUIC")
             raise Skip(NAMES.get(kind, f"IP protocol {kind}"))
         return self._datagram(inner, depth + 1)
 

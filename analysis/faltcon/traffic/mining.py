@@ -9,7 +9,7 @@ from faltcon.traffic import link
 from faltcon.traffic.ip import Datagrams
 from faltcon.traffic.pcap import Capture
 from faltcon.traffic.tables import Tables, tables_of
-from faltcon.traffic.tcp import DEFAULT_MAX_HELD_BYTES, Tracker
+from faltcon.traffic.tcp import Limits, Tracker
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -39,23 +39,28 @@ class Mined:
 def mine(
     file: str | Path,
     *,
-    max_held_bytes: int = DEFAULT_MAX_HELD_BYTES,
-    progress: Callable[[int], None] | None = None,
+    limits: Limits | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Mined:
     """Read a capture once, with dpkt's header declarations, and make its tables.
 
-    `max_held_bytes` bounds what one direction of a connection may keep waiting
-    for a missing segment. `progress` is called with the number of packets now
-    and then. Raises InputError where the file is no capture.
+    `limits` bounds the memory of connections (tcp.py). `progress` is called with
+    the place in the file and the number
+    of packets now and then. Raises InputError where the file is no capture.
     """
+    limits = limits or Limits()
     capture = Capture(file)
     datagrams = Datagrams(capture.skipped)
-    tracker = Tracker(max_held_bytes)
+    tracker = Tracker(limits)
     first_tcp_ns: int | None = None
     tcp_packets = 0
+    boundary = limits.stretch_bytes
     for packet in capture:
+        if capture.place >= boundary:
+            boundary = (capture.place // limits.stretch_bytes + 1) * limits.stretch_bytes
+            tracker.boundary(packet.time_ns)
         if progress is not None and capture.packets % 4096 == 0:
-            progress(capture.packets)
+            progress(capture.place, capture.packets)
         try:
             segment = datagrams.segment(link.datagram(packet.link_type, memoryview(packet.data)))
         except link.Skip as skip:

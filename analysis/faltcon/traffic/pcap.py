@@ -54,6 +54,9 @@ class Capture:
         self.packets = 0
         self.truncated = False
         self.skipped: Counter[str] = Counter()
+        # Where in the unpacked file the record of the packet begins, and what was read.
+        self.place = 0
+        self._read_bytes = 0
 
     def __iter__(self) -> Iterator[Packet]:
         """Open the file and read it once."""
@@ -98,6 +101,7 @@ class Capture:
             # The compressed stream stops or breaks here; what came before is good.
             self.truncated = True
         data = b"".join(parts)
+        self._read_bytes += len(data)
         if data and left:
             self.truncated = True
         return data
@@ -123,6 +127,7 @@ class Capture:
             if len(header) < header_bytes:
                 return
             seconds, fraction, captured, wire = unpack(header)
+            self.place = self._read_bytes - header_bytes
             if captured > MAX_RECORD_BYTES:
                 self._unusable("record longer than a packet can be", f"packet {self.packets + 1}")
                 return
@@ -137,6 +142,7 @@ class Capture:
         blocks = Blocks(self.file, self.skipped)
         head = PCAPNG_MAGIC + self._read(stream, 8)
         while head:
+            self.place = self._read_bytes - len(head)
             packet = blocks.step(head, lambda size: self._read(stream, size))
             if packet is not None:
                 self.packets += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from faltcon.traffic import http1, http2, tls
+from faltcon.traffic import http1, http1_head, http2, tls
 
 if TYPE_CHECKING:
     from faltcon.traffic.http1 import Transaction
@@ -63,7 +63,7 @@ class Application:
             return "http2"
         if tls.begins_handshake(data) or (self.tls_port and tls.begins_record(data)):
             return "tls"
-        if self.http_port or (http1.is_http1(data) and not self.never_http):
+        if self.http_port or (http1_head.is_http1(data) and not self.never_http):
             return "http1"
         return ""
 
@@ -85,7 +85,12 @@ class Application:
     @property
     def guessed(self) -> bool:
         """Whether HTTP/1 is but a guess from the port: no message has been seen yet."""
-        return self.http_port and bool(self.http1) and not self.transactions
+        return self.http_port and bool(self.http1) and not self._spoken
+
+    @property
+    def _spoken(self) -> bool:
+        """Whether a transaction was seen."""
+        return bool(self.transactions) or any(one.taken for one in self.http1)
 
     def start(self, protocol: str, client: int) -> None:
         """From here on the connection speaks this; `client` is the side that spoke first."""
@@ -93,13 +98,13 @@ class Application:
             conversation = http1.Conversation()
             self.http1.append(conversation)
             for side in self.sides:
-                side.reader = http1.MessageReader(conversation, side.after_http1)
+                side.reader = http1.MessageReader(conversation, side)
         elif protocol == "http2":
             self.http2 = connection = http2.Connection()
             for number, side in enumerate(self.sides):
                 side.reader = http2.FrameReader(connection, client=number == client)
         elif protocol == "tls":
-            self.tls_on_http_port = self.http_port and not self.transactions
+            self.tls_on_http_port = self.http_port and not self._spoken
             self.tls = hellos = tls.Hellos()
             for side in self.sides:
                 side.reader = tls.HelloReader(hellos)
@@ -141,7 +146,7 @@ class Side:
             # The server may speak first; the client is the side that sends the preface.
             first = self._number if protocol == "http2" else 1 - self._number
             application.start("http2", first)
-        elif protocol in {"tls", "http2"} or (upgraded == "connect" and http1.is_http1(piece)):
+        elif protocol in {"tls", "http2"} or (upgraded == "connect" and http1_head.is_http1(piece)):
             application.start(protocol, self._number)
         else:
             return
@@ -171,7 +176,7 @@ def _may_become_known(data: bytes) -> bool:
         return False
     if http2.PREFACE.startswith(data) or (len(data) < 6 and data[:1] in {b"\x16", b"\x80"}):
         return True
-    return http1.begins_message(data) or (
-        len(data) <= http1.LONGEST_METHOD
-        and any(method.startswith(data) for method in (*http1.METHODS, b"HTTP/1."))
+    return http1_head.begins_message(data) or (
+        len(data) <= http1_head.LONGEST_METHOD
+        and any(method.startswith(data) for method in (*http1_head.METHODS, b"HTTP/1."))
     )

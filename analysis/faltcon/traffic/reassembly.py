@@ -83,6 +83,11 @@ class Direction:
         if self._base is None:
             self._base = first_byte_seq
 
+    def resume(self, first_byte_seq: int, position: int) -> None:
+        """Go on where another reader of this direction stopped, with nothing waiting."""
+        self._base = first_byte_seq
+        self._next = self.unique_bytes = position
+
     def _position(self, seq: int) -> int:
         """The position nearest to the next expected one that this sequence number can mean."""
         base = self._base or 0

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -72,12 +81,32 @@ def repeats_table(answers: list[dict[str, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def progress(file: str) -> Iterator[Callable[[int], None] | None]:
-    """A function to call with the number of packets read; None where nobody watches."""
+def progress(file: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A function to call with the bytes and packets read; None where nobody watches."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None
         return
-    name = Path(file).name
-    with console.status(f"reading {name}") as status:
-        yield lambda packets: status.update(f"reading {name}: {packets:,} packets")
+    path = Path(file)
+    # A packed file's length says nothing of how much comes out of it.
+    plain = path.is_file() and path.suffix not in {".gz", ".zst"}
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TextColumn("{task.fields[packets]:,} packets, {task.fields[rate]:,.0f} a second"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task(
+            path.name, total=path.stat().st_size if plain else None, packets=0, rate=0.0
+        )
+        begin = time.monotonic()
+
+        def show(place: int, packets: int) -> None:
+            seconds = max(time.monotonic() - begin, 1e-3)
+            bar.update(task, completed=place, packets=packets, rate=packets / seconds)
+
+        yield show

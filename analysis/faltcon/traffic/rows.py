@@ -1,4 +1,8 @@
-"""Arrays of the compiled engine to the columns of tables.py, without a loop over connections."""
+"""Rows of the compiled engine to Arrow tables, without a loop over connections.
+
+Texts are dictionary-encoded, so that Parquet takes them as they are; `decoded`
+gives the schemas of tables.py.
+"""
 
 from __future__ import annotations
 
@@ -8,155 +12,137 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from faltcon.traffic import fast_columns as fast
 from faltcon.traffic import fast_layout as at
 from faltcon.traffic.fast_head import METHOD_NAMES
-from faltcon.traffic.fast_payload import ON_HTTP, PORT_KINDS
 from faltcon.traffic.tables import CLOSES, CONNECTIONS, ENDS, TRANSACTIONS
 from faltcon.traffic.tls import alpn_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    Bytes = NDArray[np.uint8]
-    Words = NDArray[np.int64]
-    Flags = NDArray[np.bool_]
+    from faltcon.traffic.state import State
 
-__all__ = ["connection_columns", "transaction_columns"]
+    Words = NDArray[np.int64]
+
+__all__ = ["connection_table", "decoded", "encoded", "encoded_schema", "transaction_table"]
+
+CODE = pa.dictionary(pa.int32(), pa.string())
+
+
+def encoded_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema with its texts as dictionaries."""
+    return pa.schema(
+        [one.with_type(CODE) if one.type == pa.string() else one for one in schema],
+    )
+
+
+def encoded(table: pa.Table) -> pa.Table:
+    """The table with its texts as dictionaries."""
+    columns = [
+        pa.chunked_array([chunk.dictionary_encode() for chunk in column.chunks], CODE)
+        if column.type == pa.string()
+        else column
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=encoded_schema(table.schema))
+
+
+def decoded(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with plain texts."""
+    return table.cast(schema)
+
+
+def _plain(values: NDArray[np.generic], kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 def _optional(values: Words) -> pa.Array:
-    return pa.array(values, mask=values == at.UNSET)
+    known = np.packbits(values != at.UNSET, bitorder="little")
+    buffers = [pa.py_buffer(known), pa.py_buffer(values)]
+    return pa.Array.from_buffers(pa.int64(), len(values), buffers)
 
 
-def _chosen(words: Sequence[str], numbers: Words) -> pa.Array:
-    """Words by their numbers, as a plain string column."""
-    return pa.array(words, pa.string()).take(pa.array(numbers))
+def _bits(values: NDArray[np.uint8]) -> pa.Array:
+    packed = pa.py_buffer(np.packbits(values, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, packed])
 
 
-def _addresses(high: Words, low: Words, version: Words) -> pa.Array:
-    """Printed IP addresses; each different one is printed once."""
-    _, places = np.unique(low, return_inverse=True)
-    for word in (high, version):
-        if len(word) and (word != word[0]).any():
-            _, more = np.unique(word, return_inverse=True)
-            _, places = np.unique(places * (len(word) + 1) + more, return_inverse=True)
-    # One row for each different address.
-    _, firsts = np.unique(places, return_index=True)
+def _chosen(words: Sequence[str], numbers: NDArray[np.generic]) -> pa.Array:
+    """Words by their numbers."""
+    codes = _plain(np.ascontiguousarray(numbers, dtype=np.int32), pa.int32())
+    return pa.DictionaryArray.from_arrays(codes, pa.array(words, pa.string()), safe=False)
+
+
+def _printed(addresses: Words) -> list[str]:
     mask = (1 << 64) - 1
-    texts = []
-    rows = np.stack([high[firsts], low[firsts], version[firsts]], axis=1)
-    for first, second, kind in rows.tolist():
-        value = (first & mask) << 64 | second & mask
-        address = ipaddress.IPv4Address(value) if kind == 4 else ipaddress.IPv6Address(value)
-        texts.append(str(address))
-    return pa.array(texts, pa.string()).take(pa.array(places))
-
-
-def _names(
-    data: Bytes, places: Words, sizes: Words, text: Callable[[bytes], str]
-) -> pa.Array | pa.ChunkedArray:
-    """The texts that stand at these places of the file; empty where the size is 0."""
-    found = np.flatnonzero(sizes)
-    texts = [
-        text(data[place : place + size].tobytes())
-        for place, size in zip(places[found].tolist(), sizes[found].tolist(), strict=True)
+    return [
+        str(
+            ipaddress.IPv4Address(low)
+            if version == 4
+            else ipaddress.IPv6Address((high & mask) << 64 | low & mask)
+        )
+        for high, low, version in addresses.tolist()
     ]
-    # Each connection points at its text, those without one at the empty text in front.
-    numbers = np.zeros(len(sizes), dtype=np.int64)
-    numbers[found] = np.arange(1, len(found) + 1)
-    return _chosen(("", *texts), numbers)
 
 
-def connection_columns(data: Bytes, conn: Words, numbers: Words) -> pa.Table:
-    """The connections table of rows of the compiled engine's array."""
+def _texts(texts: Sequence[str]) -> pa.Array:
+    return pa.array(texts, pa.string()).dictionary_encode().cast(CODE)
 
-    def side(which: Words, name: int) -> Words:
-        rows = np.arange(len(conn))
-        return conn[rows, at.SIDE + which * at.SIDE_FIELDS + name]
 
-    def both(name: int) -> Words:
-        return conn[:, at.SIDE + name] + conn[:, at.SIDE + at.SIDE_FIELDS + name]
+def names_of(state: State, number: int) -> tuple[str, str]:
+    """Server name and ALPN of a connection, by the number of its place for names."""
+    if number < 0:
+        return "", ""
+    held = state.names[number]
+    name = held[at.NAME_PLACE : at.ALPN_PLACE].tobytes()[: held[at.NAME_BYTES]]
+    chosen = held[at.ALPN_PLACE :].tobytes()[: held[at.ALPN_BYTES]]
+    return name.decode("ascii", "replace"), ",".join(alpn_names(chosen))
 
-    key_4, swapped = conn[:, at.KEY_4], conn[:, at.SWAPPED]
-    ports = (key_4 >> 16 & 0xFFFF, key_4 & 0xFFFF)
-    port_0 = np.where(swapped == 0, ports[0], ports[1])
-    port_1 = np.where(swapped == 0, ports[1], ports[0])
-    known = conn[:, at.CLIENT] != at.UNSET
-    client = np.where(known, conn[:, at.CLIENT], (port_0 < port_1).astype(np.int64))
-    server = 1 - client
-    # Which half of the key the client is.
-    second = (client ^ swapped) == 1
-    version = key_4 >> 32
-    high, low = (conn[:, at.KEY_0], conn[:, at.KEY_2]), (conn[:, at.KEY_1], conn[:, at.KEY_3])
-    fins = conn[:, at.FINS]
-    close = np.where(conn[:, at.RESET_BY] != at.UNSET, 3, (fins & 1) + (fins >> 1))
-    closed_by = conn[:, at.CLOSED_BY]
-    ended = np.where(closed_by == at.UNSET, 0, 1 + (closed_by != client))
-    on_http = (PORT_KINDS[ports[0]] | PORT_KINDS[ports[1]]) & ON_HTTP != 0
-    tls = conn[:, at.PROTOCOL] == at.TLS
-    zeros = np.zeros(len(conn), dtype=np.int64)
-    columns = {
-        "connection": numbers,
-        "client_ip": _addresses(
-            np.where(second, high[1], high[0]), np.where(second, low[1], low[0]), version
-        ),
-        "client_port": np.where(second, ports[1], ports[0]),
-        "server_ip": _addresses(
-            np.where(second, high[0], high[1]), np.where(second, low[0], low[1]), version
-        ),
-        "server_port": np.where(second, ports[0], ports[1]),
-        "client_known": known,
-        "first_ns": conn[:, at.FIRST_NS],
-        "last_ns": conn[:, at.LAST_NS],
-        "syn_ns": _optional(conn[:, at.SYN_NS]),
-        "synack_ns": _optional(conn[:, at.SYNACK_NS]),
-        "ack_ns": _optional(conn[:, at.ACK_NS]),
-        "handshake_end_ns": _optional(conn[:, at.HANDSHAKE_NS]),
-        "end_ns": _optional(conn[:, at.END_NS]),
-        "established": conn[:, at.ACK_NS] != at.UNSET,
-        "syns": conn[:, at.SYNS],
-        "synacks": conn[:, at.SYNACKS],
-        "close": _chosen(CLOSES, close),
-        "closed_by": _chosen(ENDS, ended),
-        "client_packets": side(client, at.PACKETS),
-        "server_packets": side(server, at.PACKETS),
-        "client_bytes": side(client, at.UNIQUE),
-        "server_bytes": side(server, at.UNIQUE),
-        "gap_bytes": zeros,
-        "cut_bytes": both(at.CUT),
-        "overlap_bytes": both(at.OVERLAP),
-        "out_of_order": zeros,
-        "limit_reached": zeros.astype(np.bool_),
-        "http1_requests": conn[:, at.COMPLETE],
-        "http2_streams": zeros,
-        "tls": tls & (conn[:, at.TLS_CLIENT] != 0),
-        "tls_on_http_port": tls & on_http,
-        "tls_server_name": _names(
-            data,
-            conn[:, at.NAME_PLACE],
-            conn[:, at.NAME_BYTES],
-            lambda name: name.decode("ascii", "replace"),
-        ),
-        "tls_alpn": _names(
-            data,
-            conn[:, at.ALPN_PLACE],
-            conn[:, at.ALPN_BYTES],
-            lambda names: ",".join(alpn_names(names)),
-        ),
-    }
-    arrays = [
-        pa.array(columns[one.name]).cast(one.type, safe=False)
-        if len(conn)
-        else pa.array([], one.type)
+
+def connection_table(state: State, rows: Words) -> pa.Table:
+    """The connections of these rows, texts encoded."""
+    count = len(rows)
+    times = np.empty((len(fast.TIMES), count), dtype=np.int64)
+    numbers = np.empty((len(fast.NUMBERS), count), dtype=np.int32)
+    codes = np.empty((len(fast.CODES), count), dtype=np.uint8)
+    addresses = np.empty((2 * count, fast.ADDRESS_FIELDS), dtype=np.int64)
+    slots = np.zeros(1 << max(4 * count, 2).bit_length(), dtype=np.int64)
+    different = fast.fill(state.address, rows, times, numbers, codes, slots, addresses)
+    columns: dict[str, pa.Array] = {
+        one.name: _optional(times[fast.TIMES.index(one.name)])
+        if one.nullable
+        else _plain(times[fast.TIMES.index(one.name)], pa.int64())
         for one in CONNECTIONS
-    ]
-    return pa.Table.from_arrays(arrays, schema=CONNECTIONS)
+        if one.name in fast.TIMES
+    }
+    columns |= {name: _plain(numbers[at], pa.int32()) for at, name in enumerate(fast.NUMBERS)}
+    columns |= {name: _bits(codes[at]) for at, name in enumerate(fast.CODES[:5])}
+    texts = pa.array(_printed(addresses[:different]), pa.string())
+    for name in ("client_ip", "server_ip"):
+        columns[name] = pa.DictionaryArray.from_arrays(columns[name], texts, safe=False)
+    columns["close"] = _chosen(CLOSES, codes[5])
+    columns["closed_by"] = _chosen(ENDS, codes[6])
+    zeros = np.zeros(count, dtype=np.int64)
+    for one in CONNECTIONS:
+        if one.name in {"gap_bytes", "out_of_order", "http2_streams"}:
+            columns[one.name] = _plain(zeros, one.type)
+    columns["limit_reached"] = _bits(zeros.astype(np.uint8))
+    places = state.conn[rows, at.NAMES]
+    if (places >= 0).any():
+        names = [names_of(state, place) for place in places.tolist()]
+        columns["tls_server_name"] = _texts([name for name, _ in names])
+        columns["tls_alpn"] = _texts([alpn for _, alpn in names])
+    else:
+        columns["tls_server_name"] = columns["tls_alpn"] = _chosen(("",), zeros)
+    schema = encoded_schema(CONNECTIONS)
+    return pa.Table.from_arrays([columns[one.name] for one in schema], schema=schema)
 
 
-def transaction_columns(tx: Words) -> pa.Table:
-    """The transactions table of rows of the compiled engine's array."""
+def transaction_table(tx: Words) -> pa.Table:
+    """The transactions of these rows, texts encoded."""
     status = tx[:, at.TX_STATUS]
     columns = {
         "connection": tx[:, at.TX_CONNECTION],
@@ -164,11 +150,11 @@ def transaction_columns(tx: Words) -> pa.Table:
         "stream": tx[:, at.TX_STREAM],
         # The last name stands for -1: a response whose request was not seen.
         "method": _chosen((*METHOD_NAMES, ""), tx[:, at.TX_METHOD] % (len(METHOD_NAMES) + 1)),
-        "status": pa.array(status, mask=status == 0),
-        "request_ns": _optional(tx[:, at.TX_REQUEST]),
-        "response_ns": _optional(tx[:, at.TX_RESPONSE]),
+        "status": pa.array(status.astype(np.int32), mask=status == 0),
+        "request_ns": _optional(np.ascontiguousarray(tx[:, at.TX_REQUEST])),
+        "response_ns": _optional(np.ascontiguousarray(tx[:, at.TX_RESPONSE])),
         "strict": np.ones(len(tx), dtype=np.bool_),
         "complete": tx[:, at.TX_COMPLETE] != 0,
     }
-    arrays = [pa.array(columns[one.name]).cast(one.type, safe=False) for one in TRANSACTIONS]
-    return pa.Table.from_arrays(arrays, schema=TRANSACTIONS)
+    schema = encoded_schema(TRANSACTIONS)
+    return pa.Table.from_arrays([pa.array(columns[one.name]) for one in schema], schema=schema)

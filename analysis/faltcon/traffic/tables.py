@@ -75,6 +75,8 @@ CONNECTIONS = pa.schema(
         pa.field("tls_on_http_port", pa.bool_(), nullable=False),
         pa.field("tls_server_name", pa.string(), nullable=False),
         pa.field("tls_alpn", pa.string(), nullable=False),
+        # Let go of before it was over, because too many were held: what came later is missing.
+        pa.field("evicted", pa.bool_(), nullable=False),
     ]
 )
 
@@ -146,6 +148,7 @@ def connection_row(connection: Connection) -> dict[str, Any]:
         "tls_on_http_port": application.tls_on_http_port,
         "tls_server_name": hellos.server_name if hellos else "",
         "tls_alpn": hellos.alpn if hellos else "",
+        "evicted": connection.evicted,
     }
 
 

@@ -11,6 +11,7 @@ Source: RFC 9293; Wireshark's packet-tcp.c for what starts a new stream.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from faltcon.traffic.ip import ACK, FIN, RST, SYN, Segment
@@ -20,10 +21,27 @@ from faltcon.traffic.reassembly import MASK, Direction
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Connection", "Tracker"]
+__all__ = ["Connection", "Limits", "Tracker"]
 
 Key = tuple[bytes, int, bytes, int]
-DEFAULT_MAX_HELD_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds the memory; the same for both engines, so that their answers are.
+
+    `held_bytes`: what one direction of a connection may keep waiting for a
+    missing segment. Between two stretches of `stretch_bytes` of the unpacked
+    file, a closed connection (reset, or FIN from both ends) without a packet
+    for `linger_ns` is let go, and so are those beyond `max_connections`, the
+    longest silent first; the open ones of these are marked `evicted`. What
+    comes later on the same ports is then a connection of its own.
+    """
+
+    held_bytes: int = 1 << 20
+    stretch_bytes: int = 32 << 20
+    linger_ns: int = 5_000_000_000
+    max_connections: int = 1 << 20
 
 
 class Connection:
@@ -48,8 +66,10 @@ class Connection:
         self.fins = [False, False]
         self.reset_by: int | None = None
         self.closed_by: int | None = None
+        # Whether it was let go of before it was over.
+        self.evicted = False
         self.handshake_over_ns: int | None = None
-        self._syn_seq = self._synack_seq = 0
+        self.synack_seq = 0
         self.application = Application((segment.source_port, segment.destination_port))
         self.directions = (Direction(max_held_bytes), Direction(max_held_bytes))
         for direction, side in zip(self.directions, self.application.sides, strict=True):
@@ -66,6 +86,11 @@ class Connection:
         if self.reset_by is not None:
             return "rst"
         return ("open", "half", "fin")[sum(self.fins)]
+
+    @property
+    def over(self) -> bool:
+        """Whether it was reset, or both sides sent FIN."""
+        return self.reset_by is not None or all(self.fins)
 
     def starts_anew(self, segment: Segment, side: int) -> bool:
         """Whether this segment belongs to a new connection of the same four values."""
@@ -98,17 +123,17 @@ class Connection:
         if kind == SYN:
             self.syns += 1
             if self.syn_ns is None:
-                self.syn_ns, self._syn_seq = time_ns, segment.seq
+                self.syn_ns = time_ns
                 self.client, self.client_known = side, True
         elif kind == SYN | ACK:
             self.synacks += 1
             if not self.client_known:
                 self.client, self.client_known = 1 - side, True
             if self.synack_ns is None and side != self.client:
-                self.synack_ns, self._synack_seq = time_ns, segment.seq
+                self.synack_ns, self.synack_seq = time_ns, segment.seq
         elif kind == ACK and side == self.client and self.ack_ns is None:
             answered = self.syn_ns is not None and self.synack_ns is not None
-            if answered and 0 < ((segment.ack - self._synack_seq) & MASK) < 1 << 31:
+            if answered and 0 < ((segment.ack - self.synack_seq) & MASK) < 1 << 31:
                 self.ack_ns = self.handshake_over_ns = time_ns
 
     def _closing(self, flags: int, side: int, time_ns: int) -> None:
@@ -137,8 +162,8 @@ class Connection:
 class Tracker:
     """All connections of a capture, in order of their first packets."""
 
-    def __init__(self, max_held_bytes: int = DEFAULT_MAX_HELD_BYTES) -> None:
-        self._max_held_bytes = max_held_bytes
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._live: dict[Key, Connection] = {}
         self._ended: deque[Connection] = deque()
         self.connections = 0
@@ -157,11 +182,33 @@ class Tracker:
                 self._ended.append(connection)
                 connection, side = None, 0
         if connection is None:
-            connection = Connection(self.connections, segment, time_ns, self._max_held_bytes)
+            connection = Connection(self.connections, segment, time_ns, self._limits.held_bytes)
             self._live[key] = connection
             self.connections += 1
         connection.take(segment, side, time_ns)
         return connection
+
+    def boundary(self, now_ns: int) -> None:
+        """Between two stretches of the file: let go of what is over, or too much."""
+        before_ns = now_ns - self._limits.linger_ns
+        for key, one in list(self._live.items()):
+            if one.over and one.last_ns <= before_ns:
+                self._let_go(key)
+        excess = len(self._live) - self._limits.max_connections
+        if excess > 0:
+            oldest = sorted(self._live, key=lambda key: self._age(self._live[key]))
+            for key in oldest[:excess]:
+                self._live[key].evicted = not self._live[key].over
+                self._let_go(key)
+
+    @staticmethod
+    def _age(connection: Connection) -> tuple[int, int]:
+        return connection.last_ns, connection.number
+
+    def _let_go(self, key: Key) -> None:
+        connection = self._live.pop(key)
+        connection.finish()
+        self._ended.append(connection)
 
     def finish(self) -> Iterator[Connection]:
         """The capture is over: every connection, finished, in order of its first packet."""

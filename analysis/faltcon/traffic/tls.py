@@ -63,6 +63,10 @@ class HelloReader:
         self._done = False
         self._needed = 6
 
+    def resume(self) -> None:
+        """Go on behind the hello, which another reader read."""
+        self._done = True
+
     def data(self, piece: bytes, time_ns: int) -> None:
         """The next bytes; after the hello they are dropped."""
         del time_ns
@@ -76,7 +80,7 @@ class HelloReader:
     def gap(self, size: int, time_ns: int, *, cut: bool) -> None:
         """A hello that the capture cut still says what it is; one with a hole is lost."""
         del size, time_ns
-        if not self._done and cut:
+        if not self._done and cut and self._records:
             self._try(cut=True)
         self._end()
 

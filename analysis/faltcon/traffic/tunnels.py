@@ -18,7 +18,7 @@ from faltcon.traffic.link import Skip
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["in_gre", "in_udp"]
+__all__ = ["QUIC_VERSIONS", "in_gre", "in_udp", "is_quic"]
 
 PPTP = 0x880B
 ERSPAN_2, ERSPAN_3 = 0x88BE, 0x22EB
@@ -86,6 +86,20 @@ def in_udp(data: memoryview) -> memoryview | None:
         if reader is not None and len(body) >= MIN_BODY_BYTES:
             return reader(body)
     return None
+
+
+# Versions 1 and 2, and the drafts that were deployed (27 to 34).
+QUIC_VERSIONS = frozenset((0x00000001, 0x6B3343CF, *range(0xFF00001B, 0xFF000023)))
+
+
+def is_quic(datagram: memoryview) -> bool:
+    """Whether a UDP datagram begins with a long header of QUIC: handshakes, not data after them.
+
+    Source: RFC 8999 (the header that all versions share), RFC 9000, RFC 9369.
+    """
+    if len(datagram) < 8 + 7 or datagram[8] & 0xC0 != 0xC0:
+        return False
+    return int.from_bytes(datagram[9:13], "big") in QUIC_VERSIONS
 
 
 def _in_vxlan(body: memoryview) -> memoryview | None:
