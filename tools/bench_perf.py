@@ -108,6 +108,7 @@ def record(target: Path, seconds: float) -> None:
         stack.callback(subprocess.run, ["ip", "netns", "del", space], check=False)
         subprocess.run(["ip", "-n", space, "link", "set", "lo", "up"], check=True)
         load = ["ab", "-q", "-t", str(int(seconds) + 3), "-n", "100000000", "-c", "50"]
+        processes = []
         for command in (
             ["lighttpd", "-D", "-f", str(folder / "conf")],
             [*load, "http://127.0.0.1:8080/page"],
@@ -117,9 +118,12 @@ def record(target: Path, seconds: float) -> None:
             )
             stack.callback(child.wait)
             stack.callback(child.terminate)
+            processes.append(str(child.pid))
             time.sleep(1)
-        command = ["perf", "record", "-q", "-F", str(RATE_HZ), "-e", "cpu-clock", "-a", "-g"]
-        command += ["--kernel-callchains", "-o", str(target), "--", "sleep", str(seconds)]
+        # Of the server and its load alone: whatever else this machine does is none of it.
+        command = ["perf", "record", "-q", "-F", str(RATE_HZ), "-e", "cpu-clock", "-g"]
+        command += ["-p", ",".join(processes), "--kernel-callchains"]
+        command += ["-o", str(target), "--", "sleep", str(seconds)]
         subprocess.run(command, check=True)
 
 

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
 import faltcon
-from faltcon.data_cli import app as data_app
 from faltcon.errors import FaltconError, InterruptedRunError
-from faltcon.lab.cli import app as lab_app
-from faltcon.perf.cli import app as perf_app
-from faltcon.simulate.cli import app as model_app
-from faltcon.traffic.cli import app as traffic_app
 
-__all__ = ["app", "main"]
+__all__ = ["main", "run"]
+
+# Stage to the module of its commands, in the order of the help.
+STAGES = {
+    "perf": "faltcon.perf.cli",
+    "traffic": "faltcon.traffic.cli",
+    "lab": "faltcon.lab.cli",
+    "model": "faltcon.simulate.cli",
+    "data": "faltcon.data_cli",
+}
 
 EPILOG = (
     "Exit codes: 0 done; 1 a file could not be used or a check says no; 2 usage; "
     "3 this machine lacks a tool, a permission or a kernel feature; 4 a program that was run "
     "failed; 70 an error we did not foresee; 130 interrupted."
 )
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    epilog=EPILOG,
-    help="Record, parse, draw and check the FALTCON paper's measurements.",
-)
-app.add_typer(perf_app, name="perf")
-app.add_typer(traffic_app, name="traffic")
-app.add_typer(lab_app, name="lab")
-app.add_typer(model_app, name="model")
-app.add_typer(data_app, name="data")
 
 
 def _print_version(wanted: bool) -> None:
@@ -48,13 +38,36 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
     ] = False,
 ) -> None:
     del version  # its callback has done the work
+
+
+def _app(arguments: list[str]) -> typer.Typer:
+    """The command line; of the stages only the one that is asked for, where one is."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        epilog=EPILOG,
+        help="Record, parse, draw and check the FALTCON paper's measurements.",
+    )
+    app.callback()(_root)
+    # A stage brings its libraries along, which another stage need not wait for.
+    wanted = arguments[:1] if arguments[:1] and arguments[0] in STAGES else list(STAGES)
+    for name in wanted:
+        app.add_typer(importlib.import_module(STAGES[name]).app, name=name)
+    return app
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text, markup=False)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -74,12 +87,11 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line with these arguments and return its exit code."""
     debug = os.environ.get("FALTCON_DEBUG") == "1"
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        outcome = app(arguments, prog_name="faltcon", standalone_mode=False)
+        outcome = _app(arguments)(arguments, prog_name="faltcon", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt, InterruptedRunError) as error:
         text = str(error) or "interrupted"
-        console.print(f"faltcon: {text}", markup=False)
+        _say(f"faltcon: {text}")
         return InterruptedRunError.exit_code
     except BrokenPipeError:
         # Whoever read our output has stopped; keep Python from complaining at exit.
@@ -90,25 +102,24 @@ def run(arguments: list[str]) -> int:
         # usage beside the problem; its public base class does not say so.
         show = getattr(error, "show", None)
         if show is None:
-            console.print(f"faltcon: {error}", markup=False)
+            _say(f"faltcon: {error}")
         else:
             show()
         return error.exit_code
     except FaltconError as error:
         if debug:
             raise
-        console.print(f"faltcon: {error}", markup=False)
+        _say(f"faltcon: {error}")
         return error.exit_code
     except Exception as error:
         if debug:
             raise
-        console.print(
+        _say(
             f"faltcon: an error that we did not foresee: {type(error).__name__}: {error}; "
-            "please report it with the output of the same command under FALTCON_DEBUG=1",
-            markup=False,
+            "please report it with the output of the same command under FALTCON_DEBUG=1"
         )
         return 70
     if outcome == InterruptedRunError.exit_code:
         # Typer turns Ctrl-C inside a command into this code, without a word.
-        console.print("faltcon: interrupted", markup=False)
+        _say("faltcon: interrupted")
     return outcome if isinstance(outcome, int) else 0
