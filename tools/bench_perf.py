@@ -1,11 +1,14 @@
 """Measure the perf engine against its peers on one recording of a real server.
 
-    tools/bench_perf.py [--rounds 5] [--samples 200000] [--stackcollapse FILE] [--out build/bench]
+    tools/bench_perf.py [--rounds 5] [--samples 500000] [--stackcollapse FILE] [--out build/bench]
 
 Run as root (it makes a network namespace for lighttpd and ab). Rounds are
 interleaved: each tool once, then all again. Python tools measure themselves
 after start-up, as a chapter or a notebook meets them; `faltcon, with start-up`
-is the same as a command of its own. Writes <out>/perf.json.
+is the same as a command of its own, and `ratio_with_startup` is against that.
+Of `perf script -s stackcollapse` the ratio is of its own time: what it takes
+beyond the `perf script` of the same round. Writes <out>/perf.json, with the
+peak memory beyond the mapped file, also for a recording of ten times the length.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import contextlib
 import json
 import os
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -38,6 +42,17 @@ content = folded(big, read)
 open(out, "wb").write(content)
 print(time.perf_counter() - begin)
 """
+MEMORY = """
+import resource, sys
+from faltcon.perf.fastdata import read_perf_data
+from faltcon.perf.fold import FoldOptions, Folder, folded_bytes
+folder = Folder(FoldOptions(kernel=True))
+for tally in read_perf_data(sys.argv[1], symbols="/proc/kallsyms").tallies:
+    folder.add(tally)
+folded_bytes(folder.stacks)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+STACKCOLLAPSE = Path("/usr/lib/perf-core/scripts/python/stackcollapse.py")  # of linux-perf
 # What one would write first: a stack is the lines up to a blank one.
 COLLAPSE = """
 import sys
@@ -147,14 +162,14 @@ def recorded(out: Path, wanted: int) -> tuple[Path, int]:
             if samples >= wanted:
                 return target, samples
             seconds *= 1.5 * wanted / max(samples, 1)
-        record(target, round(min(seconds, 120), 1))
+        record(target, round(min(seconds, 240), 1))
 
 
 def main() -> None:
     """Make the recording, run the rounds, write and print the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--samples", type=int, default=200_000)
+    parser.add_argument("--samples", type=int, default=500_000)
     parser.add_argument("--stackcollapse", type=Path, help="path to stackcollapse-perf.pl")
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
@@ -169,14 +184,19 @@ def main() -> None:
     for name, code in (("ours", OURS), ("collapse", COLLAPSE), ("peer", PERF_CLASS)):
         (out / f"{name}.py").write_text(code)
     python, folded = sys.executable, out / "folded"
-    command = Path(python).with_name("faltcon")
+    command = f"{Path(python).with_name('faltcon')} perf fold --kernel"
     script = f"perf script -i {data}"
     tools: dict[str, tuple[str, bool]] = {
         "faltcon": (f"{python} {out}/ours.py data {tiny} {data} {folded}", True),
-        "faltcon, with start-up": (f"{command} perf fold --kernel {data} > {folded}", False),
+        "faltcon, with start-up": (f"{command} {data} > {folded}", False),
         "faltcon, text": (f"{python} {out}/ours.py text {tiny_text} {text} {folded}", True),
+        "faltcon, text, with start-up": (f"{command} {text} > {folded}", False),
         "perf script": (f"{script} > /dev/null", False),
         "perf script + collapse": (f"{script} | {python} {out}/collapse.py > /dev/null", False),
+        "perf script -s stackcollapse": (
+            f"perf script -s {STACKCOLLAPSE} -i {data} > /dev/null",
+            False,
+        ),
         "perf_class": (
             f"uv run --no-project --with perf-class python {out}/peer.py {text}",
             True,
@@ -190,28 +210,66 @@ def main() -> None:
         for name, (line, own_clock) in tools.items():
             results[name].append(run(line, own_clock=own_clock))
             sys.stderr.write(f"round {turn + 1}: {name} {results[name][-1][0]:.2f} s\n")
-    median = {name: statistics.median(seconds for seconds, _ in results[name]) for name in tools}
     answer: dict[str, object] = {
         "recording_bytes": data.stat().st_size,
         "text_bytes": text.stat().st_size,
         "samples": samples,
         "rounds": options.rounds,
-        "tools": {},
+        "load_average": os.getloadavg(),
+        "tools": {name: entry(name, results, samples) for name in tools},
+        "memory": memory(out, data, samples),
     }
-    for name, runs in results.items():
-        rates = sorted(samples / seconds for seconds, _ in runs)
-        # Tools that read text are held against our reading of text.
-        reads_text = name in {"perf_class", "stackcollapse-perf.pl"}
-        ratio = median[name] / median["faltcon, text" if reads_text else "faltcon"]
-        answer["tools"][name] = {  # type: ignore[index]
-            "samples_per_s": {
-                "median": statistics.median(rates), "min": rates[0], "max": rates[-1],
-            },
-            "peak_rss_bytes": max(peak for _, peak in runs),
-            "ratio": ratio,
-        }  # fmt: skip
-        print(f"{name:24} {median[name]:8.2f} s   ours takes 1/{ratio:.1f} of that")
     (out / "perf.json").write_text(json.dumps(answer, indent=2) + "\n")
+
+
+def entry(
+    name: str, results: dict[str, list[tuple[float, int]]], samples: int
+) -> dict[str, object]:
+    """One tool's figures; prints them."""
+    median = {key: statistics.median(seconds for seconds, _ in results[key]) for key in results}
+    rates = sorted(samples / seconds for seconds, _ in results[name])
+    # Tools that read text are held against our reading of text.
+    reads_text = name in {"perf_class", "stackcollapse-perf.pl", "perf script -s stackcollapse"}
+    ours = "faltcon, text" if reads_text or name.startswith("faltcon, text") else "faltcon"
+    found: dict[str, object] = {
+        "samples_per_s": {
+            "median": statistics.median(rates), "min": rates[0], "max": rates[-1],
+        },
+        "peak_rss_bytes": max(peak for _, peak in results[name]),
+    }  # fmt: skip
+    took = median[name]
+    if name == "perf script -s stackcollapse":
+        pairs = zip(results[name], results["perf script"], strict=True)
+        took = statistics.median(one - other for (one, _), (other, _) in pairs)
+        found["own_s"] = took
+    found["ratio"] = took / median[ours]
+    found["ratio_with_startup"] = took / median[f"{ours}, with start-up"]
+    print(f"{name:30} {median[name]:8.2f} s   ours takes 1/{found['ratio']:.1f} of that")
+    return found
+
+
+def memory(out: Path, data: Path, samples: int) -> list[dict[str, int]]:
+    """Peak memory beyond the mapped file, for the recording and for ten times its records."""
+    content = data.read_bytes()
+    start, size = struct.unpack_from("<2Q", content, 40)
+    records = content[start : start + size]
+    long = out / "long.data"
+    with long.open("wb") as stream:
+        # No features behind the records: their flags are taken away.
+        stream.write(content[:48] + struct.pack("<Q", 10 * size) + content[56:72] + bytes(32))
+        stream.write(content[104:start])
+        for _ in range(10):
+            stream.write(records)
+    found = []
+    for file, times in ((data, 1), (long, 10)):
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(file)], check=True, capture_output=True, text=True
+        )
+        beyond = int(done.stdout) - file.stat().st_size
+        found.append({"samples": times * samples, "peak_rss_beyond_file_bytes": beyond})
+        print(f"{times * samples} samples: {beyond / 2**20:.0f} MiB beyond the mapped file")
+    long.unlink()
+    return found
 
 
 if __name__ == "__main__":
