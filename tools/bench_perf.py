@@ -177,7 +177,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     data, samples = recorded(out, options.samples)
     tiny = out / "tiny.data"
-    record(tiny, 0.5)
+    record(tiny, 2)
     text, tiny_text = out / "perf.txt", out / "tiny.txt"
     for source, target in ((data, text), (tiny, tiny_text)):
         run(f"perf script -i {source} > {target}")

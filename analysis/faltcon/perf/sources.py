@@ -17,6 +17,8 @@ from faltcon.perf.script import ScriptReader
 from faltcon.perf.tally import Profile, tally_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from faltcon.perf.samples import Sample
 
 __all__ = ["read_profile", "read_samples"]
@@ -33,6 +35,7 @@ def read_profile(
     addresses: bool = False,
     threads: bool = False,
     keep_unclosed: bool = True,
+    progress: Callable[[float], None] | None = None,
 ) -> Profile:
     """The tallies of a file, told by its first bytes; `-` is the standard input.
 
@@ -40,11 +43,14 @@ def read_profile(
     compiled one; the answer is the same. symbols: of the recorded kernel, for
     perf.data (kernelsyms.find_kallsyms). addresses: keep those of unknown
     functions. threads: tally threads apart. keep_unclosed: of text
-    (script.ScriptReader). Raises InputError and its kinds.
+    (script.ScriptReader). progress: told how much of a large file is done, 0 to 1.
+    Raises InputError and its kinds.
     """
     data, size = _kind_and_size(file)
     if data:
-        return read_perf_data(file, symbols=symbols, addresses=addresses, threads=threads)
+        return read_perf_data(
+            file, symbols=symbols, addresses=addresses, threads=threads, progress=progress
+        )
     if size >= _SMALL_TEXT_BYTES:
         # Importing numba takes longer than reading a small file.
         from faltcon.perf.fasttext import read_script  # noqa: PLC0415
