@@ -6,6 +6,7 @@ in each recording by itself, so that recordings of unequal length weigh the same
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ RESAMPLES = 10_000
 LEVEL = 0.95
 FEWEST = 3  # recordings a set; with fewer there is no spread to speak of
 _SMALLEST_SHARE = 0.0005
+_POLLING_THREAD = re.compile(r"^(napi/[^;]+)-\d+(?=;|$)")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def compare(
     """
     if not before or not after:
         raise UsageError("a comparison needs recordings on both sides")
+    before, after = [_steady(one) for one in before], [_steady(one) for one in after]
     shares = [_frame_shares(stacks) for stacks in (*before, *after)]
     names = sorted({name for one in shares for name in one})
     table = np.array([[one.get(name, 0.0) for name in names] for one in shares])
@@ -107,6 +110,15 @@ def compare(
     stacks = {stack: (first[stack] + second[stack]) / 2 for stack in first.keys() | second.keys()}
     changes = {stack: second[stack] - first[stack] for stack in stacks}
     return Difference(len(before), len(after), frames, stacks, changes)
+
+
+def _steady(stacks: Mapping[str, int]) -> Counter[str]:
+    """The stacks with the kernel's polling threads named alike in each recording."""
+    found: Counter[str] = Counter()
+    for stack, weight in stacks.items():
+        # The kernel numbers these threads (net/core/dev.c, napi_kthread_create).
+        found[_POLLING_THREAD.sub(r"\1", stack)] += weight
+    return found
 
 
 def _frame_shares(stacks: Mapping[str, int]) -> dict[str, float]:

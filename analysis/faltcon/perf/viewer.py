@@ -53,7 +53,7 @@ def page(
     names: dict[str, int] = {}
     packed = _packed("all", root, names, _SMALLEST_SHARE * whole, frozenset(marked))
     largest = max((abs(change) for change in _changes(root)), default=0.0)
-    profile = {"names": list(names), "root": packed}
+    profile: dict[str, Any] = {"names": list(names), "root": packed}
     if changes is not None:
         profile["change"] = largest or 1.0
     # "</script>" inside a name would end the element; bytes that are no text get a mark.
@@ -86,9 +86,7 @@ def _packed(
         into.append([number, node.value, children, round(node.change, 6), int(name in marked)])
         wide = [one for one in node.children.items() if one[1].value >= smallest]
         # The last in is the first out, so the names come in their order.
-        waiting += [
-            (part, child, children)
-            for part, child in sorted(wide, key=lambda one: one[0], reverse=True)
-        ]
+        wide.sort(key=lambda one: one[0], reverse=True)
+        waiting += [(part, child, children) for part, child in wide]
     packed: list[Any] = top[0]
     return packed
