@@ -205,6 +205,45 @@ def explain(
             typer.echo(f"  {share:5.1f} %  {section} by rule {label} at {name}")
 
 
+@app.command(
+    "from-pyperf",
+    epilog="Examples:  faltcon perf from-pyperf pyperf.json   |   "
+    "faltcon perf from-pyperf --json suite.json --parquet runs.parquet",
+)
+def from_pyperf(
+    suites: Annotated[list[Path], typer.Argument(help="pyperf suites (JSON).")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row.")] = False,
+    parquet: Annotated[Path | None, typer.Option(help="Also write the table here.")] = None,
+    rules: RulesFile = None,
+    variant: Variant = "innermost",
+    kallsyms: Symbols = None,
+) -> None:
+    """Suites with their recordings as one table: run, timing, metadata, classes."""
+    from faltcon.perf.classify import Classifier
+    from faltcon.perf.rules import load
+    from faltcon.perf.suites import rows_of
+
+    classifier = Classifier(load(rules).variant(variant))
+    rows = [row for suite in suites for row in rows_of(suite, classifier, kallsyms=kallsyms)]
+    if parquet is not None:
+        import pandas as pd
+
+        from faltcon.files import atomic_write
+
+        flat = [row | {"metadata": json.dumps(row["metadata"], sort_keys=True)} for row in rows]
+        with atomic_write(parquet) as stream:
+            pd.DataFrame(flat).to_parquet(stream, index=False)
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row))
+        return
+    from rich.console import Console
+
+    from faltcon.perf.report import suite_table
+
+    Console().print(suite_table(rows))
+
+
 def _break_down(file: str, classifier: Any, event: str | None, kallsyms: Path | None) -> Breakdown:
     from faltcon.perf.breakdown import break_down
 

@@ -12,7 +12,7 @@ from faltcon.perf.rules import CONTEXTS, DIRECTIONS, LAYERS, PHASES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["notes", "tables"]
+__all__ = ["notes", "suite_table", "tables"]
 
 
 def tables(document: dict[str, Any]) -> Iterator[Table]:
@@ -34,6 +34,20 @@ def notes(document: dict[str, Any]) -> Iterator[Text]:
         yield Text(f"skipped: {count} {reason}")
     if document["throttled"]:
         yield Text(f"throttled: sampling was held back {document['throttled']} times")
+
+
+def suite_table(rows: list[dict[str, Any]]) -> Table:
+    """Rows of suites.rows_of, one line a run and class."""
+    table = Table(title="Timings with their profiles", caption="share: of all the run's samples")
+    for column in ("run", "mean", "direction", "layer", "phase", "samples", "share %"):
+        numeric = column in {"mean", "samples", "share %"}
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        mean = "" if row["mean_s"] is None else f"{1e6 * row['mean_s']:.2f} us"
+        names = (Text(row["direction"]), Text(row["layer"]), Text(row["phase"]))
+        share = f"{100 * row['share']:.2f}"
+        table.add_row(Text(row["run"]), mean, *names, str(row["samples"]), share)
+    return table
 
 
 def _layers(document: dict[str, Any]) -> Table:
