@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,8 @@ from faltcon.perf.commands import (
 
 if TYPE_CHECKING:
     from faltcon.perf.breakdown import Breakdown
+    from faltcon.perf.classify import Classifier
+    from faltcon.perf.rules import Rules
 
 __all__ = ["app"]
 
@@ -130,13 +132,14 @@ def breakdown(
     from faltcon.perf.report import notes, tables
     from faltcon.perf.rules import load
 
-    classifier = Classifier(load(rules).variant(variant))
+    loaded = load(rules)
+    classifier = Classifier(loaded.variant(variant))
     done: list[Breakdown] = []
     failed: InputError | None = None
     console = Console()
     for file in files:
         try:
-            result = _break_down(file, classifier, event, kallsyms)
+            result = _break_down(file, classifier, loaded, event, kallsyms)
         except InputError as error:
             failed = error
             if as_json:
@@ -244,11 +247,14 @@ def from_pyperf(
     Console().print(suite_table(rows))
 
 
-def _break_down(file: str, classifier: Any, event: str | None, kallsyms: Path | None) -> Breakdown:
-    from faltcon.perf.breakdown import break_down
+def _break_down(
+    file: str, classifier: Classifier, rules: Rules, event: str | None, kallsyms: Path | None
+) -> Breakdown:
+    from faltcon.perf.breakdown import break_down, phases_by_rule_set
 
     profile = read(file, symbols=kallsyms)
     result = break_down(profile.tallies, classifier, file=file, event=event)
+    result.rule_sets = phases_by_rule_set(profile.tallies, rules, event)
     result.skipped = profile.skipped
     result.throttled = profile.throttled
     if not result.samples:

@@ -20,6 +20,8 @@ def tables(document: dict[str, Any]) -> Iterator[Table]:
     yield _layers(document)
     if document["phases"]["weight"]:
         yield _phases(document)
+    if any(document["rule_sets"].values()):
+        yield _rule_sets(document["rule_sets"])
 
 
 def notes(document: dict[str, Any]) -> Iterator[Text]:
@@ -78,6 +80,18 @@ def _phases(document: dict[str, Any]) -> Table:
         entry = phases[phase]
         by_rule = _percent(entry["share_by_rule"]) if "share_by_rule" in entry else ""
         table.add_row(phase, _percent(entry["share"]), by_rule)
+    return table
+
+
+def _rule_sets(rule_sets: dict[str, dict[str, float]]) -> Table:
+    table = Table(title="The phases under each rule set", caption="%; see explain and rules.toml")
+    table.add_column("phase")
+    for name in rule_sets:
+        table.add_column(Text(name), justify="right")
+    for phase in PHASES:
+        shares = [shares.get(phase) for shares in rule_sets.values()]
+        if any(share is not None for share in shares):
+            table.add_row(phase, *map(_percent, shares))
     return table
 
 
