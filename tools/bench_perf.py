@@ -6,7 +6,8 @@ Run as root (it makes a network namespace for lighttpd and ab). Rounds are
 interleaved: each tool once, then all again. Python tools measure themselves
 after start-up, as a chapter or a notebook meets them; `faltcon, with start-up`
 is the same as a command of its own, and `ratio_with_startup` is against that.
-Of `perf script -s stackcollapse` the ratio is of its own time: what it takes
+Ratios are of seconds and, `_cpu`, of CPU seconds, which other programs on the
+machine disturb less. Of `perf script -s stackcollapse` the ratio is of its own time: what it takes
 beyond the `perf script` of the same round. Writes <out>/perf.json, with the
 peak memory beyond the mapped file, also for a recording of ten times the length.
 """
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 OURS = """
 import sys, time
@@ -37,10 +39,10 @@ def folded(file, read):
 kind, tiny, big, out = sys.argv[1:5]
 read = fastdata.read_perf_data if kind == "data" else fasttext.read_script
 folded(tiny, read)
-begin = time.perf_counter()
+begin, cpu = time.perf_counter(), time.process_time()
 content = folded(big, read)
 open(out, "wb").write(content)
-print(time.perf_counter() - begin)
+print(time.perf_counter() - begin, time.process_time() - cpu)
 """
 MEMORY = """
 import resource, sys
@@ -76,9 +78,9 @@ sys.stdout.writelines(f"{key} {value}\\n" for key, value in sorted(stacks.items(
 PERF_CLASS = """
 import sys, time
 from perf_class.perf_class import Script
-begin = time.perf_counter()
+begin, cpu = time.perf_counter(), time.process_time()
 Script(sys.argv[1])
-print(time.perf_counter() - begin)
+print(time.perf_counter() - begin, time.process_time() - cpu)
 """
 LIGHTTPD = """
 server.document-root = "{folder}/www"
@@ -90,8 +92,16 @@ server.pid-file = "{folder}/pid"
 RATE_HZ = 19_999
 
 
-def run(command: str, *, own_clock: bool = False) -> tuple[float, int]:
-    """Seconds and peak resident bytes of a shell line; some measure themselves."""
+class Run(NamedTuple):
+    """What one run took; own CPU time says more where other programs are running too."""
+
+    seconds: float
+    cpu_s: float
+    peak_rss_bytes: int
+
+
+def run(command: str, *, own_clock: bool = False) -> Run:
+    """Run a shell line; some measure themselves."""
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(
@@ -106,7 +116,10 @@ def run(command: str, *, own_clock: bool = False) -> tuple[float, int]:
         text = output.read().decode() if own_clock else ""
     if child.returncode:
         sys.exit(f"{command[:200]} ended with code {child.returncode}")
-    return (float(text.split()[0]) if own_clock else seconds), usage.ru_maxrss * 1024
+    cpu_s = usage.ru_utime + usage.ru_stime
+    if own_clock:
+        seconds, cpu_s = map(float, text.split()[:2])
+    return Run(seconds, cpu_s, usage.ru_maxrss * 1024)
 
 
 def record(target: Path, seconds: float) -> None:
@@ -205,11 +218,11 @@ def main() -> None:
     if options.stackcollapse is not None:
         collapse = f"perl {options.stackcollapse.resolve()} --kernel {text} > /dev/null"
         tools["stackcollapse-perf.pl"] = (collapse, False)
-    results: dict[str, list[tuple[float, int]]] = {name: [] for name in tools}
+    results: dict[str, list[Run]] = {name: [] for name in tools}
     for turn in range(options.rounds):
         for name, (line, own_clock) in tools.items():
             results[name].append(run(line, own_clock=own_clock))
-            sys.stderr.write(f"round {turn + 1}: {name} {results[name][-1][0]:.2f} s\n")
+            sys.stderr.write(f"round {turn + 1}: {name} {results[name][-1].seconds:.2f} s\n")
     answer: dict[str, object] = {
         "recording_bytes": data.stat().st_size,
         "text_bytes": text.stat().st_size,
@@ -222,29 +235,37 @@ def main() -> None:
     (out / "perf.json").write_text(json.dumps(answer, indent=2) + "\n")
 
 
-def entry(
-    name: str, results: dict[str, list[tuple[float, int]]], samples: int
-) -> dict[str, object]:
+def entry(name: str, results: dict[str, list[Run]], samples: int) -> dict[str, object]:
     """One tool's figures; prints them."""
-    median = {key: statistics.median(seconds for seconds, _ in results[key]) for key in results}
-    rates = sorted(samples / seconds for seconds, _ in results[name])
+    rates = sorted(samples / one.seconds for one in results[name])
     # Tools that read text are held against our reading of text.
     reads_text = name in {"perf_class", "stackcollapse-perf.pl", "perf script -s stackcollapse"}
     ours = "faltcon, text" if reads_text or name.startswith("faltcon, text") else "faltcon"
+
+    def took(key: str, *, cpu: bool) -> float:
+        times = [one.cpu_s if cpu else one.seconds for one in results[key]]
+        if key == "perf script -s stackcollapse":
+            reading = results["perf script"]
+            times = [
+                t - (one.cpu_s if cpu else one.seconds)
+                for t, one in zip(times, reading, strict=True)
+            ]
+        return statistics.median(times)
+
     found: dict[str, object] = {
         "samples_per_s": {
             "median": statistics.median(rates), "min": rates[0], "max": rates[-1],
         },
-        "peak_rss_bytes": max(peak for _, peak in results[name]),
+        "peak_rss_bytes": max(one.peak_rss_bytes for one in results[name]),
+        "seconds": took(name, cpu=False),
+        "cpu_s": took(name, cpu=True),
     }  # fmt: skip
-    took = median[name]
-    if name == "perf script -s stackcollapse":
-        pairs = zip(results[name], results["perf script"], strict=True)
-        took = statistics.median(one - other for (one, _), (other, _) in pairs)
-        found["own_s"] = took
-    found["ratio"] = took / median[ours]
-    found["ratio_with_startup"] = took / median[f"{ours}, with start-up"]
-    print(f"{name:30} {median[name]:8.2f} s   ours takes 1/{found['ratio']:.1f} of that")
+    line = f"{name:30} {took(name, cpu=False):7.2f} s, CPU {took(name, cpu=True):7.2f} s;"
+    for against, label in ((ours, "ratio"), (f"{ours}, with start-up", "ratio_with_startup")):
+        found[label] = took(name, cpu=False) / took(against, cpu=False)
+        found[f"{label}_cpu"] = took(name, cpu=True) / took(against, cpu=True)
+        line += f" {label} {found[label]:.1f} (CPU {found[f'{label}_cpu']:.1f})"
+    print(line)
     return found
 
 
