@@ -1,13 +1,11 @@
 """No cut and no noise makes a reader crash, hang or lose silently.
 
 Every input is cut at each sixteenth of its length, and has one in a hundred of
-its bytes replaced, with 20 seeds; FALTCON_SWEEP=all takes all public scripts,
-otherwise the smallest stand for them.
+its bytes replaced, with 20 seeds.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import time
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from faltcon.perf.tally import Profile
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "perf-scripts"
-EVERYTHING = os.environ.get("FALTCON_SWEEP") == "all"
-SMALL_BYTES = 64 << 10
 SEEDS = 20
 LONGEST_S = 30.0
 K = 0xFFFFFFFF81000000
@@ -70,8 +66,7 @@ def scripts() -> list[Path]:
     if not SHARED.is_dir():
         return []
     files = [f for f in sorted(SHARED.glob("*/**/*")) if f.is_file()]
-    files = [f for f in files if "expected" not in f.parts]
-    return [f for f in files if EVERYTHING or f.stat().st_size < SMALL_BYTES]
+    return [f for f in files if "expected" not in f.parts]
 
 
 def test_damage__public_scripts(tmp_path: Path) -> None:

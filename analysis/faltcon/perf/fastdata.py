@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faltcon.errors import EmptyInputError
-from faltcon.perf.datareader import CUT_SAMPLES, LOST, UNKNOWN_EVENT
+from faltcon.perf.datareader import CUT_SAMPLES, LOST, TORN, UNKNOWN_EVENT
 from faltcon.perf.framing import Chains, Framing
 from faltcon.perf.kernelsyms import find_kallsyms
 from faltcon.perf.numbering import HashCollisionError, Numbers, Stacks
@@ -83,6 +83,7 @@ def _read(
     resolver = Resolver.of(kernel, find_kallsyms(recording, symbols), recording.features.release)
     framing = Framing(resolver, addresses=addresses)
     for seed in itertools.count():
+        framing.torn = 0
         tallying = _Tallying(recording, words, sideband, framing, Stacks(seed), threads=threads)
         try:
             for first in range(0, len(places), BATCH):
@@ -93,6 +94,8 @@ def _read(
             continue
         break
     skipped.update(tallying.skipped)
+    if framing.torn:
+        skipped[TORN] += framing.torn
     return Profile(recording.file, tallying.tallies(), skipped, kernel.throttled)
 
 

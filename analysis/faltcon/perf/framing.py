@@ -24,6 +24,7 @@ __all__ = ["Chain", "Chains", "Framing"]
 
 # Markers in a callchain (enum perf_callchain_context).
 _CONTEXT_MAX = np.uint64((1 << 64) - 4095)
+_CONTEXT_HYPERVISOR = np.uint64((1 << 64) - 32)
 _CONTEXT_KERNEL = np.uint64((1 << 64) - 128)
 _CONTEXT_USER = np.uint64((1 << 64) - 512)
 _KERNEL_MODE = 1
@@ -99,6 +100,7 @@ class Framing:
 
     def __init__(self, resolver: Resolver, *, addresses: bool) -> None:
         self.found: list[Frame] = []
+        self.torn = 0
         self._numbers: dict[Frame, int] = {}
         self._resolver = resolver
         self._addresses = addresses
@@ -126,11 +128,12 @@ class Framing:
             kernel = np.repeat(chains.kernel, lengths)
         else:
             marks = addresses >= _CONTEXT_MAX
-            kernel = _in_kernel(chains, marks)[~marks]
-            before = np.append(0, np.cumsum(~marks))
+            wanted = ~marks & ~self._torn(chains, marks)
+            kernel = _in_kernel(chains, marks)[wanted]
+            before = np.append(0, np.cumsum(wanted))
             ends = np.cumsum(lengths)
             lengths = before[ends] - before[ends - lengths]
-            addresses = addresses[~marks]
+            addresses = addresses[wanted]
         numbers = np.empty(len(addresses), np.int32)
         numbers[kernel] = self._of_kernel(addresses[kernel])
         if not kernel.all():
@@ -138,6 +141,16 @@ class Framing:
             versions = np.repeat(versions, lengths)[~kernel]
             numbers[~kernel] = self._of_user(addresses[~kernel], versions, known)
         return numbers, lengths
+
+    def _torn(self, chains: Chain, marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Of each address, whether its chain has a mark that perf does not know; counts them."""
+        known = (_CONTEXT_HYPERVISOR, _CONTEXT_KERNEL, _CONTEXT_USER)
+        odd = marks & ~np.isin(chains.addresses, np.array(known))
+        owners = np.repeat(np.arange(len(chains.counts)), chains.counts)
+        torn = np.zeros(len(chains.counts), np.bool_)
+        torn[owners[odd]] = True
+        self.torn += int(torn.sum())
+        return torn[owners]
 
     def _of_kernel(self, addresses: NDArray[np.uint64]) -> NDArray[np.int32]:
         known = len(self._kernel)
