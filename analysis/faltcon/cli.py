@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import signal
 import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
 import faltcon
-from faltcon.claims_cli import app as claims_app
-from faltcon.data_cli import app as data_app
 from faltcon.errors import FaltconError, InterruptedRunError
-from faltcon.lab.cli import app as lab_app
-from faltcon.perf.cli import app as perf_app
-from faltcon.simulate.cli import app as model_app
-from faltcon.traffic.cli import app as traffic_app
 
-__all__ = ["app", "main"]
+__all__ = ["main", "run"]
+
+# Stage to the module of its commands, in the order of the help.
+STAGES = {
+    "perf": "faltcon.perf.cli",
+    "traffic": "faltcon.traffic.cli",
+    "lab": "faltcon.lab.cli",
+    "model": "faltcon.simulate.cli",
+    "data": "faltcon.data_cli",
+    "claims": "faltcon.claims_cli",
+}
 
 EPILOG = (
     "Examples: faltcon traffic summary capture.pcap | faltcon perf breakdown perf-script.txt | "
@@ -31,21 +35,6 @@ EPILOG = (
     "failed; 70 an error we did not foresee; 130 interrupted."
 )
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    epilog=EPILOG,
-    help="Record, parse, draw and check the FALTCON paper's measurements.",
-)
-app.add_typer(perf_app, name="perf")
-app.add_typer(traffic_app, name="traffic")
-app.add_typer(lab_app, name="lab")
-app.add_typer(model_app, name="model")
-app.add_typer(data_app, name="data")
-app.add_typer(claims_app, name="claims")
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -53,13 +42,36 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
     ] = False,
 ) -> None:
     del version  # its callback has done the work
+
+
+def _app(arguments: list[str]) -> typer.Typer:
+    """The command line; of the stages only the one that is asked for, where one is."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        epilog=EPILOG,
+        help="Record, parse, draw and check the FALTCON paper's measurements.",
+    )
+    app.callback()(_root)
+    # A stage brings its libraries along, which another stage need not wait for.
+    wanted = arguments[:1] if arguments[:1] and arguments[0] in STAGES else list(STAGES)
+    for name in wanted:
+        app.add_typer(importlib.import_module(STAGES[name]).app, name=name)
+    return app
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text, markup=False)
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -85,7 +97,7 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell_usage(error: TyperException, console: Console) -> None:
+def _tell_usage(error: TyperException) -> None:
     """Say what is wrong with the command line.
 
     Typer's errors of this kind know how to show the usage beside the problem; its
@@ -93,21 +105,20 @@ def _tell_usage(error: TyperException, console: Console) -> None:
     """
     show = getattr(error, "show", None)
     if show is None:
-        console.print(f"faltcon: {error}", markup=False)
+        _say(f"faltcon: {error}")
     else:
         show()
 
 
-def _tell_unforeseen(error: Exception, console: Console) -> int:
+def _tell_unforeseen(error: Exception) -> int:
     """Say what went wrong outside our own errors; the exit code."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
         _discard_output()
-        console.print(f"faltcon: the output: {error.strerror}; make room or write elsewhere")
+        _say(f"faltcon: the output: {error.strerror}; make room or write elsewhere")
         return FaltconError.exit_code
-    console.print(
+    _say(
         f"faltcon: an error that we did not foresee: {type(error).__name__}: {error}; "
-        "please report it with the output of the same command under FALTCON_DEBUG=1",
-        markup=False,
+        "please report it with the output of the same command under FALTCON_DEBUG=1"
     )
     return 70
 
@@ -115,14 +126,13 @@ def _tell_unforeseen(error: Exception, console: Console) -> int:
 def run(arguments: list[str]) -> int:
     """Run the command line with these arguments and return its exit code."""
     debug = os.environ.get("FALTCON_DEBUG") == "1"
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        outcome = app(arguments, prog_name="faltcon", standalone_mode=False)
+        outcome = _app(arguments)(arguments, prog_name="faltcon", standalone_mode=False)
         # What is still in the buffer may meet a full disk or a closed pipe: now, not at the exit.
         sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt, InterruptedRunError) as error:
         text = str(error) or "interrupted"
-        console.print(f"faltcon: {text}", markup=False)
+        _say(f"faltcon: {text}")
         return InterruptedRunError.exit_code
     except (BrokenPipeError, SystemExit) as error:
         # Whoever read our output has stopped; Typer ends itself where it meets that.
@@ -131,18 +141,18 @@ def run(arguments: list[str]) -> int:
         _discard_output()
         return 0
     except TyperException as error:
-        _tell_usage(error, console)
+        _tell_usage(error)
         return error.exit_code
     except FaltconError as error:
         if debug:
             raise
-        console.print(f"faltcon: {error}", markup=False)
+        _say(f"faltcon: {error}")
         return error.exit_code
     except Exception as error:
         if debug:
             raise
-        return _tell_unforeseen(error, console)
+        return _tell_unforeseen(error)
     if outcome == InterruptedRunError.exit_code:
         # Typer turns Ctrl-C inside a command into this code, without a word.
-        console.print("faltcon: interrupted", markup=False)
+        _say("faltcon: interrupted")
     return outcome if isinstance(outcome, int) else 0

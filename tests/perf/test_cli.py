@@ -130,7 +130,7 @@ def test_convert__forms(profile: Path, tmp_path: Path, capfd: pytest.CaptureFixt
     assert json.loads(capfd.readouterr().out)["value"] == 200
 
 
-def test_flame__json_only(profile: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_flame__json(profile: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "f.json"
     assert run(["perf", "flame", str(profile), "-o", str(target)]) == 0
     assert json.loads(target.read_text())["value"] == 200

@@ -16,6 +16,7 @@ from faltcon.perf.datareader import LOST, PerfDataReader
 from faltcon.perf.fastdata import read_perf_data
 from faltcon.perf.fold import FoldOptions, fold
 from faltcon.perf.perfdata import PerfData
+from faltcon.perf.samples import is_kernel_dso
 from faltcon.perf.script import ScriptReader
 from faltcon.perf.tally import plain_frame
 
@@ -259,3 +260,44 @@ def test_perfdata__a_real_recording_is_the_same_by_both_readers(recording: Path)
     with PerfData.open(recording / "perf.data") as opened:
         assert opened.features.command[1] == "record"
         assert opened.events[0].name == "cpu-clock"
+
+
+@pytest.mark.parametrize("form", ["file", "pipe", "compressed"])
+def test_perfdata__sample_by_sample_as_perf_script(tmp_path: Path, form: str) -> None:
+    """A recording made here, with processes that come and go, against the text that perf makes."""
+    target = tmp_path / "perf.data"
+    load = ["--", "bash", "-c", "for i in {1..40}; do ls -R /usr/share/doc/[a-g]* >/dev/null; done"]
+    command = ["perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", "499", "-g"]
+    command += ["-z"] if form == "compressed" else []
+    try:
+        if form == "pipe":
+            with target.open("wb") as stream:
+                subprocess.run(
+                    [*command, "-o", "-", *load],
+                    check=True, stdout=stream, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+        else:
+            subprocess.run([*command, "-o", str(target), *load], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("perf cannot record here")
+    with (tmp_path / "text").open("wb") as text, target.open("rb") as content:
+        source = ["-i", "-"] if form == "pipe" else ["-i", str(target)]
+        subprocess.run(
+            ["perf", "script", *source],
+            check=True, stdin=content, stdout=text, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    ours, theirs = list(PerfDataReader(target)), list(ScriptReader(tmp_path / "text"))
+    assert len(ours) == len(theirs) > 20
+    alike = 0
+    for one, other in zip(ours, theirs, strict=True):
+        heads = [(s.comm, s.tid, s.time_s, s.period, s.event) for s in (one, other)]
+        assert heads[0] == heads[1]
+        kernels = [
+            [(f.symbol, f.offset, f.dso) for f in s.frames if is_kernel_dso(f.dso)]
+            for s in (one, other)
+        ]
+        assert kernels[0] == kernels[1]
+        stacks = [[(f.symbol, f.offset, f.dso) for f in s.frames] for s in (one, other)]
+        alike += stacks[0] == stacks[1]
+    # A program that was replaced since, or whose names perf chooses by its own lights, may differ.
+    assert alike >= 0.98 * len(ours)

@@ -101,7 +101,7 @@ def test_load__absent_file_and_unknown_variant(tmp_path: Path) -> None:
 def test_rule__conditions(tmp_path: Path) -> None:
     text = HEAD + RULE + 'under = ["a"]\nnot_under = ["b*"]\nleaf = true\n'
     rule = load(write(tmp_path, text)).variant().sections["layer"][0]
-    assert rule.holds(("x", "a"), leaf=True)
-    assert not rule.holds(("x", "a"), leaf=False)
-    assert not rule.holds(("x",), leaf=True)
-    assert not rule.holds(("a", "bb"), leaf=True)
+    assert rule.holds(("x", "a"), ())
+    assert not rule.holds(("x", "a"), ("y",))
+    assert not rule.holds(("x",), ())
+    assert not rule.holds(("a", "bb"), ())

@@ -10,17 +10,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from faltcon.perf.classify import APPLICATION, NONE, UNCLASSIFIED, kernel_stack
-from faltcon.perf.rules import CONTEXTS, DIRECTIONS, LAYERS, PHASES
+from faltcon.perf.classify import APPLICATION, NONE, UNCLASSIFIED, Classifier, kernel_stack
+from faltcon.perf.rules import CONTEXTS, DIRECTIONS, LAYERS, PHASES, REPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from faltcon.perf.classify import Classifier, StackClass
+    from faltcon.perf.classify import StackClass
+    from faltcon.perf.rules import Rules
     from faltcon.perf.samples import Sample
     from faltcon.perf.tally import Tally
 
-__all__ = ["Breakdown", "break_down", "summary", "weight_unit"]
+__all__ = ["Breakdown", "break_down", "phases_by_rule_set", "summary", "weight_unit"]
 
 Part = Literal["direction", "layer", "phase"]
 
@@ -36,7 +37,8 @@ class Breakdown:
     weights and samples_by_class: by StackClass. residual: innermost kernel
     function of each stack that is unclassified in layer or phase, to its
     weight. skipped: reason to count of what could not be used. throttled: how
-    often the kernel held sampling back.
+    often the kernel held sampling back. rule_sets: phase_shares under each rule
+    set that is reported beside the chosen variant.
     """
 
     file: str
@@ -51,6 +53,8 @@ class Breakdown:
     other_events: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     throttled: int = 0
+    inclusive: bool = False
+    rule_sets: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -97,6 +101,7 @@ def break_down(
     """Sum the samples of one event (the first that is seen, unless named) by class."""
     rules = classifier.rules
     result = Breakdown(file, rules.variant, rules.shared, rules.phase_of, event=event)
+    result.inclusive = rules.inclusive
     with_period = False
     for sample in samples:
         if sample.event is not None:
@@ -134,6 +139,7 @@ def summary(breakdown: Breakdown) -> dict[str, Any]:
         layer: _part(layers[layer], whole, "weight of all samples") for layer in _ALL_LAYERS
     }
     document["phases"] = _phases(breakdown)
+    document["rule_sets"] = breakdown.rule_sets
     document["unclassified"] = _part(layers[UNCLASSIFIED], whole, "weight of all samples") | {
         "innermost": dict(breakdown.residual.most_common(_MOST_RESIDUAL_STACKS))
     }
@@ -143,6 +149,18 @@ def summary(breakdown: Breakdown) -> dict[str, Any]:
     document["throttled"] = breakdown.throttled
     document["error"] = None
     return document
+
+
+def phases_by_rule_set(
+    tallies: Iterable[Sample | Tally], rules: Rules, event: str | None
+) -> dict[str, dict[str, float]]:
+    """Phase shares under each rule set that is reported, as far as the file has it."""
+    kept = list(tallies)
+    return {
+        name: break_down(kept, Classifier(rules.variant(name)), file="", event=event).phase_shares()
+        for name in REPORTED
+        if name in rules.variants
+    }
 
 
 def _direction(breakdown: Breakdown, direction: str) -> dict[str, Any]:
@@ -157,7 +175,9 @@ def _direction(breakdown: Breakdown, direction: str) -> dict[str, Any]:
 
 def _phases(breakdown: Breakdown) -> dict[str, Any]:
     shares = breakdown.phase_shares()
-    directions = " and ".join(breakdown.phase_of)
+    of = f"tcp weight of {' and '.join(breakdown.phase_of)} samples"
+    if breakdown.inclusive:
+        of = "weight of samples under a phase's functions"
     sums = breakdown.by("phase")
     del sums[NONE]
     whole = sums.total()
@@ -168,11 +188,11 @@ def _phases(breakdown: Breakdown) -> dict[str, Any]:
     }[breakdown.shared]
     document: dict[str, Any] = {
         "weight": whole,
-        "of": f"tcp weight of {directions} samples",
+        "of": of,
         "shared_is": breakdown.shared,
     }
     for phase in (*PHASES, UNCLASSIFIED):
-        entry = _part(sums[phase], whole, f"tcp weight of {directions} samples")
+        entry = _part(sums[phase], whole, of)
         if phase in shares:
             entry["share_by_rule"] = shares[phase]
             entry["by_rule_of"] = choice

@@ -105,19 +105,30 @@ class Classifier:
         end = findings["barrier"].frame if "barrier" in findings else len(names)
         inside = names[:end]
         for section in ("direction", "layer", "phase"):
-            finding = self._first(section, inside)
+            outermost = section == "phase" and self.rules.inclusive
+            finding = self._first(section, inside, outermost=outermost)
             if finding is not None:
                 findings[section] = finding
         return findings
 
-    def _first(self, section: str, names: tuple[str, ...]) -> Finding | None:
-        for index, name in enumerate(names):
-            for rule in self.rules.naming(section, name):
-                if rule.holds(names[index + 1 :], leaf=index == 0):
+    def _first(
+        self, section: str, names: tuple[str, ...], *, outermost: bool = False
+    ) -> Finding | None:
+        order = range(len(names) - 1, -1, -1) if outermost else range(len(names))
+        for index in order:
+            for rule in self.rules.naming(section, names[index]):
+                if rule.holds(names[index + 1 :], names[:index]):
                     return Finding(index, rule)
         return None
 
     def _decide(self, findings: dict[str, Finding]) -> StackClass:
+        found = self._by_search(findings)
+        if not self.rules.inclusive:
+            return found
+        phase = findings.get("phase")
+        return found._replace(phase=NONE if phase is None else phase.rule.answer)
+
+    def _by_search(self, findings: dict[str, Finding]) -> StackClass:
         if "layer" not in findings:
             context = findings.get("context")
             if context is not None:

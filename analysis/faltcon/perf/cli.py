@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import enum
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from faltcon.errors import InputError, UsageError
+from faltcon.errors import InputError
+from faltcon.perf import viewcli
+from faltcon.perf.commands import (
+    Event,
+    File,
+    Files,
+    Symbols,
+    no_sample_of,
+    read,
+    tell,
+    write_out,
+)
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from faltcon.perf.breakdown import Breakdown
-    from faltcon.perf.tally import Profile
+    from faltcon.perf.classify import Classifier
+    from faltcon.perf.rules import Rules
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Parse profiles: fold stacks, break the cycles down.")
+viewcli.register(app)
 
-File = Annotated[
-    str,
-    typer.Argument(help="perf.data or perf script text (plain, gzip, zstd); - is standard input."),
-]
-Files = Annotated[
-    list[str],
-    typer.Argument(help="perf.data or perf script text (plain, gzip, zstd); - is standard input."),
-]
-Event = Annotated[
-    str | None, typer.Option(help="Take samples of this event; the first one seen if left out.")
-]
-Symbols = Annotated[
-    Path | None,
-    typer.Option(
-        "--kallsyms",
-        help="Symbols of the recorded kernel (kallsyms or System.map), for perf.data; if left out: "
-        "the one beside the file, of the project's recordings, or of this kernel.",
-    ),
-]
 RulesFile = Annotated[
     Path | None, typer.Option("--rules", help="Rule file; the project's own if left out.")
 ]
@@ -54,14 +45,6 @@ class Unclosed(enum.StrEnum):
 
     keep = "keep"
     drop = "drop"
-
-
-class Form(enum.StrEnum):
-    """Forms that `convert` writes."""
-
-    d3 = "d3"
-    speedscope = "speedscope"
-    folded = "folded"
 
 
 @app.callback()
@@ -99,7 +82,6 @@ def fold(
 ) -> None:
     """Folded stacks to standard output, as stackcollapse-perf.pl's options give them."""
     from faltcon.perf.fold import Folder, FoldOptions, folded_bytes
-    from faltcon.perf.sources import read_profile
 
     options = FoldOptions(
         pid=pid,
@@ -111,15 +93,15 @@ def fold(
     )
     as_flamegraph = any((pid, tid, kernel, jit, annotate_all, addrs))
     keep = not as_flamegraph if unclosed is None else unclosed is Unclosed.keep
-    profile = read_profile(file, symbols=kallsyms, addresses=addrs, threads=tid, keep_unclosed=keep)
+    profile = read(file, symbols=kallsyms, addresses=addrs, threads=tid, keep_unclosed=keep)
     folder = Folder(options)
     for tally in profile.tallies:
         folder.add(tally)
     stacks = folder.stacks
     if not stacks:
-        raise _no_sample_of(event, file)
-    _tell(profile, folder.other_events)
-    _write_out(folded_bytes(stacks))
+        raise no_sample_of(event, file)
+    tell(profile, folder.other_events)
+    write_out(folded_bytes(stacks))
 
 
 @app.command(
@@ -150,13 +132,14 @@ def breakdown(
     from faltcon.perf.report import notes, tables
     from faltcon.perf.rules import load
 
-    classifier = Classifier(load(rules).variant(variant))
+    loaded = load(rules)
+    classifier = Classifier(loaded.variant(variant))
     done: list[Breakdown] = []
     failed: InputError | None = None
     console = Console()
     for file in files:
         try:
-            result = _break_down(file, classifier, event, kallsyms)
+            result = _break_down(file, classifier, loaded, event, kallsyms)
         except InputError as error:
             failed = error
             if as_json:
@@ -184,47 +167,6 @@ def breakdown(
 
 
 @app.command(
-    epilog="Examples:  faltcon perf convert --to speedscope out.perf -o out.speedscope.json   |   "
-    "faltcon perf convert --to d3 out.perf"
-)
-def convert(
-    file: File,
-    to: Annotated[Form, typer.Option(help="Form to write.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="File to write; standard output if left out."),
-    ] = None,
-    event: Event = None,
-    kallsyms: Symbols = None,
-) -> None:
-    """Write the folded stacks in the form of another viewer."""
-    content = _converted(file, to, event, kallsyms)
-    if output is None:
-        _write_out(content)
-    else:
-        from faltcon.files import write_bytes
-
-        write_bytes(output, content)
-
-
-@app.command(epilog="Example:  faltcon perf flame out.perf -o out.json")
-def flame(
-    file: File,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="A .json file, for d3-flame-graph.")
-    ],
-    event: Event = None,
-    kallsyms: Symbols = None,
-) -> None:
-    """Write a flamegraph's data."""
-    from faltcon.files import write_bytes
-
-    if output.suffix != ".json":
-        raise UsageError(f"a flamegraph is written as .json, not {output.name}")
-    write_bytes(output, _converted(file, Form.d3, event, kallsyms))
-
-
-@app.command(
     epilog="Examples:  faltcon perf explain tcp_ack   |   "
     "faltcon perf explain tcp_ack out.perf --variant ack-as-data"
 )
@@ -241,7 +183,6 @@ def explain(
     from faltcon.perf.classify import Classifier
     from faltcon.perf.explain import account_of, rules_naming
     from faltcon.perf.rules import load
-    from faltcon.perf.sources import read_profile
 
     ruleset = load(rules).variant(variant)
     named = rules_naming(ruleset, symbol)
@@ -254,7 +195,7 @@ def explain(
         typer.echo(f"no rule names {symbol}: its time belongs to the function that called it")
     if file is None:
         return
-    profile = read_profile(file, symbols=kallsyms)
+    profile = read(file, symbols=kallsyms)
     account = account_of(profile.tallies, symbol, Classifier(ruleset))
     whole = sum(tally.weight for tally in profile.tallies)
     typer.echo(f"{file}: in {100 * account.weight / whole:.2f} % of the weight")
@@ -267,64 +208,55 @@ def explain(
             typer.echo(f"  {share:5.1f} %  {section} by rule {label} at {name}")
 
 
-def _break_down(file: str, classifier: Any, event: str | None, kallsyms: Path | None) -> Breakdown:
-    from faltcon.perf.breakdown import break_down
-    from faltcon.perf.sources import read_profile
+@app.command(
+    "from-pyperf",
+    epilog="Examples:  faltcon perf from-pyperf pyperf.json   |   "
+    "faltcon perf from-pyperf --json suite.json --parquet runs.parquet",
+)
+def from_pyperf(
+    suites: Annotated[list[Path], typer.Argument(help="pyperf suites (JSON).")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row.")] = False,
+    parquet: Annotated[Path | None, typer.Option(help="Also write the table here.")] = None,
+    rules: RulesFile = None,
+    variant: Variant = "innermost",
+    kallsyms: Symbols = None,
+) -> None:
+    """Suites with their recordings as one table: run, timing, metadata, classes."""
+    from faltcon.perf.classify import Classifier
+    from faltcon.perf.rules import load
+    from faltcon.perf.suites import rows_of
 
-    profile = read_profile(file, symbols=kallsyms)
+    classifier = Classifier(load(rules).variant(variant))
+    rows = [row for suite in suites for row in rows_of(suite, classifier, kallsyms=kallsyms)]
+    if parquet is not None:
+        import pandas as pd
+
+        from faltcon.files import atomic_write
+
+        flat = [row | {"metadata": json.dumps(row["metadata"], sort_keys=True)} for row in rows]
+        with atomic_write(parquet) as stream:
+            pd.DataFrame(flat).to_parquet(stream, index=False)
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row))
+        return
+    from rich.console import Console
+
+    from faltcon.perf.report import suite_table
+
+    Console().print(suite_table(rows))
+
+
+def _break_down(
+    file: str, classifier: Classifier, rules: Rules, event: str | None, kallsyms: Path | None
+) -> Breakdown:
+    from faltcon.perf.breakdown import break_down, phases_by_rule_set
+
+    profile = read(file, symbols=kallsyms)
     result = break_down(profile.tallies, classifier, file=file, event=event)
+    result.rule_sets = phases_by_rule_set(profile.tallies, rules, event)
     result.skipped = profile.skipped
     result.throttled = profile.throttled
     if not result.samples:
-        raise _no_sample_of(event, file)
+        raise no_sample_of(event, file)
     return result
-
-
-def _converted(file: str, form: Form, event: str | None, kallsyms: Path | None) -> bytes:
-    from faltcon.perf.breakdown import weight_unit
-    from faltcon.perf.export import d3_tree, speedscope
-    from faltcon.perf.fold import Folder, FoldOptions, folded_bytes
-    from faltcon.perf.sources import read_profile
-
-    profile = read_profile(file, symbols=kallsyms)
-    folder = Folder(FoldOptions(kernel=True, jit=True, event=event))
-    for tally in profile.tallies:
-        folder.add(tally)
-    stacks = folder.stacks
-    if not stacks:
-        raise _no_sample_of(event, file)
-    _tell(profile, folder.other_events)
-    if form is Form.folded:
-        return folded_bytes(stacks)
-    name = "standard input" if file == "-" else Path(file).name
-    if form is Form.d3:
-        document = d3_tree(stacks)
-    else:
-        unit = weight_unit(folder.event, with_period=folder.with_period)
-        document = speedscope(stacks, name, unit)
-    # Names may hold bytes that are no text; JSON can only carry a mark in their place.
-    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-
-
-def _no_sample_of(event: str | None, file: str) -> InputError:
-    return InputError(
-        file, f"no sample of event {event}", mend="leave --event out to take the first"
-    )
-
-
-def _tell(profile: Profile, other_events: Counter[str]) -> None:
-    """What was left out, on standard error: nothing is lost silently."""
-    for reason, count in profile.skipped.items():
-        typer.echo(f"faltcon: {profile.file}: skipped {count}: {reason}", err=True)
-    if profile.throttled:
-        typer.echo(f"faltcon: {profile.file}: throttled {profile.throttled} times", err=True)
-    for name, count in other_events.items():
-        typer.echo(
-            f"faltcon: {profile.file}: left out {count} samples of {name}; name it with --event",
-            err=True,
-        )
-
-
-def _write_out(content: bytes) -> None:
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()

@@ -1,5 +1,5 @@
-# ruff: noqa: C901, PLR0911, PLR0917  compiled loops take arrays, not objects, and call little
-"""The loops that touch every byte of a recording, compiled by numba.
+# ruff: noqa: PLR0917  compiled loops take arrays, not objects, and call little
+"""The loops that every line of a text goes through, compiled by numba.
 
 Plain functions over arrays: no object, no exception; what does not fit into a
 table is said by the return value, and the caller enlarges the table and calls
@@ -18,51 +18,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "CUT",
-    "MOST_FRAMES",
-    "collect_addresses",
-    "compiled",
-    "count_records",
-    "enter_addresses",
-    "enter_all",
-    "gather",
-    "grown_i32",
-    "grown_i64",
-    "index_records",
-    "intern_chains",
-    "intern_stack",
-    "reentered",
-    "u64",
-]
-
-MOST_FRAMES = 2048
-CUT = -1  # stack number of a sample whose callchain does not fit its record
+__all__ = ["compiled", "enter_all", "grown_i32", "grown_i64", "intern_stack", "reentered", "u64"]
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_CONTEXT_MAX = np.uint64((1 << 64) - 4095)
-_CONTEXT_KERNEL = np.uint64((1 << 64) - 128)
-_CONTEXT_USER = np.uint64((1 << 64) - 512)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function compiled when first called, and kept on disk for the next time."""
     result: Callable[..., Any] = numba.njit(cache=True, nogil=True)(function)
     return result
-
-
-@compiled
-def _u16(data: NDArray[np.uint8], at: int) -> Any:
-    return data[at] | np.uint16(data[at + 1]) << 8
-
-
-@compiled
-def _u32(data: NDArray[np.uint8], at: int) -> Any:
-    place = np.uint64(at)
-    value = np.uint32(0)
-    for byte in range(np.uint64(4)):
-        value |= np.uint32(data[place + byte]) << np.uint32(8 * byte)
-    return value
 
 
 @compiled
@@ -82,156 +46,6 @@ def u64(data: NDArray[np.uint8], at: int) -> Any:
         | np.uint64(data[place + np.uint64(6)]) << np.uint64(48)
         | np.uint64(data[place + np.uint64(7)]) << np.uint64(56)
     )
-
-
-@compiled
-def gather(data: NDArray[np.uint8], places: NDArray[np.int64], size: int) -> Any:
-    """The little-endian numbers of 2, 4 (signed) or 8 bytes at these places."""
-    found = np.empty(len(places), np.int64)
-    for number in range(len(places)):
-        if size == 2:
-            found[number] = np.int64(_u16(data, places[number]))
-        elif size == 4:
-            found[number] = np.int64(np.int32(_u32(data, places[number])))
-        else:
-            found[number] = np.int64(u64(data, places[number]))
-    return found
-
-
-@compiled
-def _beyond(data: NDArray[np.uint8], kind: int, at: int, size: int) -> Any:
-    """Bytes after a record that its size does not count (see perfdata.payload)."""
-    if kind == 66 and size >= 12:
-        return (np.int64(_u32(data, at + 8)) + 7) & ~7
-    if kind == 71 and size >= 16:
-        return np.int64(u64(data, at + 8))
-    return 0
-
-
-@compiled
-def count_records(data: NDArray[np.uint8], start: int, end: int) -> Any:
-    """Number of whole records, and where the last of them ends."""
-    at, count = start, 0
-    while at + 8 <= end:
-        size = np.int64(_u16(data, at + 6))
-        if size < 8 or at + size > end:
-            break
-        at += size + _beyond(data, _u32(data, at), at, size)
-        count += 1
-    return count, min(at, end)
-
-
-@compiled
-def index_records(
-    data: NDArray[np.uint8],
-    start: int,
-    sample_time: int,
-    tail_time: int,
-    places: NDArray[np.int64],
-    times: NDArray[np.uint64],
-    kinds: NDArray[np.uint8],
-) -> None:
-    """Place, time (0 where a record has none) and kind (255 above 254) of each record."""
-    at = start
-    for number in range(len(places)):
-        kind = _u32(data, at)
-        size = np.int64(_u16(data, at + 6))
-        places[number] = at
-        kinds[number] = min(kind, np.uint32(255))
-        times[number] = 0
-        if kind == 9:
-            if sample_time >= 0 and size >= 16 + sample_time:
-                times[number] = u64(data, at + 8 + sample_time)
-        elif kind < 64 and tail_time > 0 and size >= 8 + tail_time:
-            times[number] = u64(data, at + size - tail_time)
-        at += size + _beyond(data, kind, at, size)
-
-
-@compiled
-def _chain(
-    data: NDArray[np.uint8], at: int, callchain: int, group_at: int, group: int, ip: int
-) -> Any:
-    """Where a sample's addresses begin and how many they are; -1 where they do not fit."""
-    size = np.int64(_u16(data, at + 6))
-    body = at + 8
-    if callchain < 0:
-        if ip < 0 or size < 16 + ip:
-            return body, -1
-        return body + ip, 1
-    place = np.int64(callchain)
-    if group > 0:
-        if size < 16 + group_at:
-            return body, -1
-        counters = u64(data, body + group_at)
-        if counters > np.uint64(size):
-            return body, -1
-        place += 8 * group * np.int64(counters)
-    if size < 16 + place:
-        return body, -1
-    count = u64(data, body + place)
-    if count > np.uint64(size) or 16 + place + 8 * np.int64(count) > size:
-        return body, -1
-    return body + place + 8, np.int64(count)
-
-
-@compiled
-def collect_addresses(
-    data: NDArray[np.uint8],
-    places: NDArray[np.int64],
-    versions: NDArray[np.int32],
-    fields: NDArray[np.int64],
-    keys: NDArray[np.uint64],
-    maps: NDArray[np.int32],
-    first: int,
-    used: int,
-) -> Any:
-    """Enter each distinct pair of address and memory map (0: the kernel) into a hash table.
-
-    keys and maps: the table, of a length that is a power of two; maps is -1
-    where a place is free. Returns the sample to go on from (the number of
-    samples when done) and the entries used.
-    """
-    mask = np.uint64(len(keys) - 1)
-    for number in range(first, len(places)):
-        begin, count = _chain(data, places[number], fields[0], fields[1], fields[2], fields[3])
-        if used + count + 1 > len(keys) // 2:
-            return number, used
-        kernel = data[places[number] + 4] & 7 == 1
-        for step in range(count):
-            address = u64(data, begin + 8 * step)
-            if address >= _CONTEXT_MAX:
-                if address == _CONTEXT_KERNEL:
-                    kernel = True
-                elif address == _CONTEXT_USER:
-                    kernel = False
-                continue
-            version = np.int32(0) if kernel else versions[number]
-            slot = ((address + np.uint64(version)) * _MIX) >> np.uint64(20) & mask
-            while maps[slot] >= 0 and not (keys[slot] == address and maps[slot] == version):
-                slot = (slot + np.uint64(1)) & mask
-            if maps[slot] < 0:
-                keys[slot] = address
-                maps[slot] = version
-                used += 1
-    return len(places), used
-
-
-@compiled
-def enter_addresses(
-    addresses: NDArray[np.uint64],
-    versions: NDArray[np.int32],
-    keys: NDArray[np.uint64],
-    maps: NDArray[np.int32],
-) -> None:
-    """Enter distinct pairs of address and map into a larger, empty table."""
-    mask = np.uint64(len(keys) - 1)
-    for number in range(len(addresses)):
-        hashed = (addresses[number] + np.uint64(versions[number])) * _MIX
-        slot = hashed >> np.uint64(20) & mask
-        while maps[slot] >= 0:
-            slot = (slot + np.uint64(1)) & mask
-        keys[slot] = addresses[number]
-        maps[slot] = versions[number]
 
 
 @compiled
@@ -333,60 +147,3 @@ def intern_stack(
         pool[begin + step] = stack[step]
     begins[known + 1] = begin + depth
     return known
-
-
-@compiled
-def intern_chains(
-    data: NDArray[np.uint8],
-    places: NDArray[np.int64],
-    versions: NDArray[np.int32],
-    fields: NDArray[np.int64],
-    keys: NDArray[np.uint64],
-    maps: NDArray[np.int32],
-    frames: NDArray[np.int32],
-    table: NDArray[np.int32],
-    pool: NDArray[np.int32],
-    begins: NDArray[np.int64],
-    numbers: NDArray[np.int32],
-    first: int,
-    known: int,
-) -> Any:
-    """Number the stacks of samples, equal stacks equally.
-
-    keys, maps: as filled by collect_addresses; frames: the frame number of
-    each of its slots. numbers: the stack number of each sample (CUT where its
-    record is too short). Returns the sample to go on from and the number of
-    stacks known.
-    """
-    mask = np.uint64(len(keys) - 1)
-    stack = np.empty(MOST_FRAMES, np.int32)
-    for number in range(first, len(places)):
-        begin, count = _chain(data, places[number], fields[0], fields[1], fields[2], fields[3])
-        if count < 0 or count > MOST_FRAMES:
-            numbers[number] = CUT
-            continue
-        if known + 2 > len(table) // 2 or known + 2 > len(begins):
-            return number, known
-        if begins[known] + count > len(pool):
-            return number, known
-        kernel = data[places[number] + 4] & 7 == 1
-        depth = 0
-        for step in range(count):
-            address = u64(data, begin + 8 * step)
-            if address >= _CONTEXT_MAX:
-                if address == _CONTEXT_KERNEL:
-                    kernel = True
-                elif address == _CONTEXT_USER:
-                    kernel = False
-                continue
-            version = np.int32(0) if kernel else versions[number]
-            slot = ((address + np.uint64(version)) * _MIX) >> np.uint64(20) & mask
-            while not (keys[slot] == address and maps[slot] == version):
-                slot = (slot + np.uint64(1)) & mask
-            stack[depth] = frames[slot]
-            depth += 1
-        found = intern_stack(table, stack, depth, pool, begins, known)
-        if found == known:
-            known += 1
-        numbers[number] = found
-    return len(places), known

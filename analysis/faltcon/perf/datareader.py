@@ -23,17 +23,19 @@ if TYPE_CHECKING:
     from faltcon.perf.attrs import Event, Layout
     from faltcon.perf.samples import Frame
 
-__all__ = ["CUT_SAMPLES", "LOST", "UNKNOWN_EVENT", "PerfDataReader"]
+__all__ = ["CUT_SAMPLES", "LOST", "TORN", "UNKNOWN_EVENT", "PerfDataReader"]
 
 LOST = "samples lost by the kernel or perf"
 UNKNOWN_EVENT = "samples of an event that the file does not describe"
 CUT_SAMPLES = "samples cut short"
+TORN = "callchains with a mark that perf does not know (their samples count without frames)"
 
 _KERNEL_MODE = 1
 _FIRST_OF_PERF = 64  # record types from here on are perf's own and have no time
 
 # Markers in a callchain (enum perf_callchain_context).
 _CONTEXT_MAX = (1 << 64) - 4095
+_CONTEXT_HYPERVISOR = (1 << 64) - 32
 _CONTEXT_KERNEL, _CONTEXT_USER = (1 << 64) - 128, (1 << 64) - 512
 
 
@@ -116,6 +118,8 @@ class PerfDataReader:
             self.samples += 1
             yield sample
         self.throttled = replay.throttled
+        if frames.torn:
+            self.skipped[TORN] += frames.torn
         if replay.lost:
             self.skipped[LOST] += replay.lost
 
@@ -127,13 +131,18 @@ class _Frames:
         self._replay = replay
         self._resolver = resolver
         self._kernel: dict[int, Frame] = {}
+        self.torn = 0
 
     def of(self, pid: int, chain: tuple[int, ...], *, kernel: bool) -> tuple[Frame, ...]:
         found = []
         for address in chain:
             if address >= _CONTEXT_MAX:
-                # A mark says whose addresses follow; -1 lies among the marks, yet is none.
-                if address in {_CONTEXT_KERNEL, _CONTEXT_USER}:
+                # A mark says whose addresses follow. perf drops the chain at any other one
+                # (add_callchain_ip in tools/perf/util/machine.c): it came from a torn stack.
+                if address not in {_CONTEXT_HYPERVISOR, _CONTEXT_KERNEL, _CONTEXT_USER}:
+                    self.torn += 1
+                    return ()
+                if address != _CONTEXT_HYPERVISOR:
                     kernel = address == _CONTEXT_KERNEL
                 continue
             if kernel:

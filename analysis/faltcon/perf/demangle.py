@@ -12,6 +12,7 @@ import functools
 
 __all__ = ["demangled", "without_arguments"]
 
+_THUNKS = ("virtual thunk to ", "non-virtual thunk to ", "covariant return thunk to ")
 _DEMANGLE = "__cxa_demangle"
 
 
@@ -41,7 +42,8 @@ def demangled(name: str) -> str:
         text = ctypes.string_at(answer).decode("utf-8", "surrogateescape")
     finally:
         library.free(answer)
-    return without_arguments(text)
+    # Of a thunk, perf's demangler keeps the arguments.
+    return text if text.startswith(_THUNKS) else without_arguments(text)
 
 
 def without_arguments(text: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Account", "account_of", "rules_naming", "unnamed_symbols"]
 
-_SECTIONS = ("barrier", "direction", "layer", "context", "phase")
+_SECTIONS = ("barrier", "direction", "layer", "context", "phase", "helper")
 
 
 @dataclass

@@ -1,49 +1,41 @@
-"""perf.data to tallies, by compiled loops over the mapped file.
+"""perf.data to tallies, by whole columns over the mapped file.
 
-The same answer as `datareader`, which reads sample by sample; here each
-distinct address is looked up once, and each distinct stack is put together once.
+The same answer as `datareader`, which reads sample by sample; here the samples
+are worked off in batches, each distinct address is looked up once, and each
+distinct stack is put together once. No compiler is needed, so that a command
+is done before one could be loaded.
 """
 
 from __future__ import annotations
 
-import struct
+import itertools
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from faltcon.errors import EmptyInputError
-from faltcon.perf import compiled
-from faltcon.perf.datareader import CUT_SAMPLES, LOST, UNKNOWN_EVENT
+from faltcon.perf.datareader import CUT_SAMPLES, LOST, TORN, UNKNOWN_EVENT
+from faltcon.perf.framing import Chains, Framing
 from faltcon.perf.kernelsyms import find_kallsyms
+from faltcon.perf.numbering import HashCollisionError, Numbers, Stacks
 from faltcon.perf.perfdata import DAMAGED_RECORD, PerfData
-from faltcon.perf.replay import FORK, SAMPLE, Mapping, Replay, Resolver
-from faltcon.perf.stackpool import StackPool
-from faltcon.perf.tally import Profile, Tally, grouped, plain_frame
+from faltcon.perf.replay import SAMPLE, Resolver
+from faltcon.perf.sideband import Sideband
+from faltcon.perf.tally import Profile, Tally
+from faltcon.perf.walk import Words, records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from faltcon.perf.samples import Frame
-
 __all__ = ["read_perf_data"]
 
-_NO_ROW = -1
-
-
-@dataclass
-class _Samples:
-    """Columns of the samples, in the order of the file; rank: place in the order of time."""
-
-    places: NDArray[np.int64]
-    ranks: NDArray[np.int64]
-    pids: NDArray[np.int64]
-    tids: NDArray[np.int64]
-    events: NDArray[np.int64]
-    weights: NDArray[np.int64]
+BATCH = 1 << 14  # samples; so many columns stay in the processor's cache
+_LOW = np.uint64((1 << 32) - 1)
+_HALF = np.uint64(32)
 
 
 def read_perf_data(
@@ -52,235 +44,174 @@ def read_perf_data(
     symbols: str | Path | None = None,
     addresses: bool = False,
     threads: bool = False,
+    progress: Callable[[float], None] | None = None,
 ) -> Profile:
     """The tallies of a perf.data file.
 
     symbols: kallsyms or System.map of the recorded kernel (see
     kernelsyms.find_kallsyms). addresses: keep the addresses of unknown
-    functions. threads: tally each thread by itself. Raises InputError and its
-    kinds.
+    functions. threads: tally each thread by itself. progress: told how much is
+    done, 0 to 1. Raises InputError and its kinds.
     """
     with PerfData.open(file) as recording:
-        profile = _read(recording, symbols, addresses=addresses, threads=threads)
+        profile = _read(recording, symbols, addresses=addresses, threads=threads, progress=progress)
     if not profile.tallies:
         raise EmptyInputError(profile.file, "holds no sample", mend="record again")
     return profile
 
 
 def _read(
-    recording: PerfData, symbols: str | Path | None, *, addresses: bool, threads: bool
+    recording: PerfData,
+    symbols: str | Path | None,
+    *,
+    addresses: bool,
+    threads: bool,
+    progress: Callable[[float], None] | None,
 ) -> Profile:
     skipped = Counter(recording.skipped)
-    data = np.frombuffer(recording.data, np.uint8)
-    layout = recording.events[0].layout
-    count, end = compiled.count_records(data, recording.start, recording.end)
+    places, end = records(recording.data, recording.start, recording.end)
     if end < recording.end:
         skipped[DAMAGED_RECORD] += recording.end - end
-    places = np.empty(count, np.int64)
-    times, kinds = np.empty(count, np.uint64), np.empty(count, np.uint8)
-    compiled.index_records(
-        data, recording.start, layout.time, layout.tail_time, places, times, kinds
-    )
-    order = np.argsort(times, kind="stable")
-    ranks = np.empty(count, np.int64)
-    ranks[order] = np.arange(count)
-    del times
-    samples = _samples(recording, data, places, ranks, kinds, skipped)
-    others = order[kinds[order] != SAMPLE]
-    replay, comms, versions, maps = _replayed(recording, places, ranks, others, samples)
-    if replay.lost:
-        skipped[LOST] += replay.lost
-    resolver = Resolver.of(replay, find_kallsyms(recording, symbols), recording.features.release)
-    numbers, pool, frames = _stacks(
-        data, samples.places, versions, recording, resolver, maps, addresses=addresses
-    )
-    whole = numbers != compiled.CUT
-    if not whole.all():
-        skipped[CUT_SAMPLES] += int((~whole).sum())
-    names, of_sample = comms
-    thread = samples.tids if threads else np.zeros_like(samples.tids)
-    keys = [numbers.astype(np.int64), of_sample, samples.events, thread]
-    rows, counts, weights = grouped([key[whole] for key in keys], samples.weights[whole])
-    stacks = [tuple(frames[one] for one in stack) for stack in pool.stacks()]
-    with_period = layout.period >= 0
-    tallies = [
-        Tally(
-            names[comm], None, tid, recording.events[event].name, stacks[stack], number, weight,
-            with_period,
-        )
-        for stack, comm, event, tid, number, weight in zip(
-            *(row.tolist() for row in rows), counts.tolist(), weights.tolist(), strict=True
-        )
-    ]  # fmt: skip
-    return Profile(recording.file, tallies, skipped, replay.throttled)
-
-
-def _samples(  # noqa: PLR0917
-    recording: PerfData,
-    data: NDArray[np.uint8],
-    places: NDArray[np.int64],
-    ranks: NDArray[np.int64],
-    kinds: NDArray[np.uint8],
-    skipped: Counter[str],
-) -> _Samples:
-    layout = recording.events[0].layout
-    chosen = kinds == SAMPLE
-    places, ranks = places[chosen], ranks[chosen]
-    fields = (layout.identifier, layout.tid, layout.time, layout.cpu, layout.period)
-    needed = 16 + max(fields)
-    whole = compiled.gather(data, places + 6, 2) >= needed
-    if not whole.all():
-        skipped[CUT_SAMPLES] += int((~whole).sum())
-        places, ranks = places[whole], ranks[whole]
-    events = np.zeros(len(places), np.int64)
-    if len(recording.events) > 1 and layout.identifier >= 0:
-        ids = compiled.gather(data, places + 8 + layout.identifier, 8)
-        events[:] = _NO_ROW
-        for number, event in enumerate(recording.events):
-            events[np.isin(ids, np.array(event.ids, np.int64))] = number
-        known = events != _NO_ROW
-        if not known.all():
-            skipped[UNKNOWN_EVENT] += int((~known).sum())
-            places, ranks, events = places[known], ranks[known], events[known]
-    none = np.zeros(len(places), np.int64)
-    pids = tids = none
-    if layout.tid >= 0:
-        pids = compiled.gather(data, places + 8 + layout.tid, 4)
-        tids = compiled.gather(data, places + 12 + layout.tid, 4)
-    weights = none + 1
-    if layout.period >= 0:
-        weights = np.maximum(compiled.gather(data, places + 8 + layout.period, 8), 1)
-    return _Samples(places, ranks, pids, tids, events, weights)
-
-
-def _replayed(
-    recording: PerfData,
-    places: NDArray[np.int64],
-    ranks: NDArray[np.int64],
-    others: NDArray[np.intp],
-    samples: _Samples,
-) -> tuple[Replay, tuple[list[str], NDArray[np.int64]], NDArray[np.int32], list[list[Mapping]]]:
-    """Thread names and memory maps at each sample: side-band records in the order of time."""
-    replay = Replay()
-    names: dict[str, int] = {}
-    named: list[tuple[int, int, int]] = []  # thread, rank, name
-    mapped: list[tuple[int, int, int]] = []  # process, rank, version
-    versions: list[list[Mapping]] = [[]]
-    seen_comms: dict[int, str] = {}
-    seen_maps: dict[int, list[Mapping]] = {}
-    data = recording.data
-    for index in others.tolist():
-        at = int(places[index])
-        kind, misc, size = struct.unpack_from("<IHH", data, at)
-        if kind >= 64:
+    words = Words(recording.data, places)
+    # The low half of a record's first word is its kind.
+    sampled = (words.at(places) & _LOW) == SAMPLE
+    sideband = Sideband(recording, places[~sampled])
+    places = places[sampled]
+    kernel = sideband.kernel()
+    if kernel.lost:
+        skipped[LOST] += kernel.lost
+    resolver = Resolver.of(kernel, find_kallsyms(recording, symbols), recording.features.release)
+    framing = Framing(resolver, addresses=addresses)
+    for seed in itertools.count():
+        framing.torn = 0
+        tallying = _Tallying(recording, words, sideband, framing, Stacks(seed), threads=threads)
+        try:
+            for first in range(0, len(places), BATCH):
+                tallying.add(places[first : first + BATCH])
+                if progress is not None:
+                    progress(min(1.0, (first + BATCH) / len(places)))
+        except HashCollisionError:
             continue
-        body = bytes(data[at + 8 : at + size])
-        replay.apply(kind, misc, body)
-        if len(body) < 16:
-            continue
-        pid, tid = struct.unpack_from("<2i", body)
-        if kind == FORK:
-            tid = struct.unpack_from("<i", body, 8)[0]
-        comm = replay.comms.get(tid)
-        if comm is not None and seen_comms.get(tid) != comm:
-            seen_comms[tid] = comm
-            named.append((tid, int(ranks[index]), names.setdefault(comm, len(names))))
-        own = replay.maps.get(pid)
-        if own is not None and seen_maps.get(pid) is not own:
-            seen_maps[pid] = own
-            mapped.append((pid, int(ranks[index]), len(versions)))
-            versions.append(own)
-    comm_of = _latest(named, samples.tids, samples.ranks)
-    for tid in np.unique(samples.tids[comm_of < 0]).tolist():
-        number = names.setdefault(Replay().comm(tid), len(names))
-        comm_of[(comm_of < 0) & (samples.tids == tid)] = number
-    # 0 stands for the kernel in the table of addresses, so a process without maps has 1.
-    version_of = np.maximum(_latest(mapped, samples.pids, samples.ranks), 0) + 1
-    kernel = Replay(
-        kernel=list(dict.fromkeys(replay.kernel)),
-        reference=replay.reference,
-        lost=replay.lost,
-        throttled=replay.throttled,
-    )
-    return kernel, (list(names), comm_of), version_of.astype(np.int32), versions
+        break
+    skipped.update(tallying.skipped)
+    if framing.torn:
+        skipped[TORN] += framing.torn
+    return Profile(recording.file, tallying.tallies(), skipped, kernel.throttled)
 
 
-def _latest(
-    changes: list[tuple[int, int, int]], owners: NDArray[np.int64], ranks: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """For each (owner, rank) the value of the owner's last change before that rank; -1 if none.
+class _Tallying:
+    """Samples in batches, summed by stack, thread name and event."""
 
-    changes: (owner, rank, value), in the order of rank.
-    """
-    if not changes:
-        return np.full(len(owners), -1, np.int64)
-    table = np.array(changes, np.int64)
-    table = table[np.lexsort((table[:, 1], table[:, 0]))]
-    # Owners are 32-bit numbers, ranks stay under 2**31: together they sort as one number.
-    keys = (table[:, 0] << 31) + table[:, 1]
-    place = np.searchsorted(keys, (owners << 31) + ranks) - 1
-    found = np.where(table[place, 0] == owners, table[place, 2], -1)
-    return np.where(place < 0, -1, found)
+    def __init__(
+        self,
+        recording: PerfData,
+        words: Words,
+        sideband: Sideband,
+        framing: Framing,
+        stacks: Stacks,
+        *,
+        threads: bool,
+    ) -> None:
+        self.skipped: Counter[str] = Counter()
+        self._events = recording.events
+        self._layout = recording.events[0].layout
+        self._words = words
+        self._sideband = sideband
+        self._framing = framing
+        self._chains = Chains(self._layout)
+        self._stacks = stacks
+        self._threads = threads
+        self._who = Numbers()
+        self._pairs = Numbers()
+        self._counts: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._weights: NDArray[np.int64] = np.zeros(0, np.int64)
 
-
-def _stacks(  # noqa: PLR0917
-    data: NDArray[np.uint8],
-    places: NDArray[np.int64],
-    versions: NDArray[np.int32],
-    recording: PerfData,
-    resolver: Resolver,
-    maps: list[list[Mapping]],
-    *,
-    addresses: bool,
-) -> tuple[NDArray[np.int32], StackPool, list[Frame]]:
-    """The stack number of each sample, the stacks, and the frames that they are made of."""
-    layout = recording.events[0].layout
-    fields = np.array([layout.callchain, layout.group_at, layout.read_group, layout.ip], np.int64)
-    keys, of_map = np.zeros(1 << 16, np.uint64), np.full(1 << 16, -1, np.int32)
-    done = used = 0
-    while True:
-        done, used = compiled.collect_addresses(
-            data, places, versions, fields, keys, of_map, done, used
+    def add(self, places: NDArray[np.int64]) -> None:
+        """Take up the samples at these places."""
+        layout, words = self._layout, self._words
+        heads = words.at(places)
+        sizes = (heads >> np.uint64(48)).astype(np.int64)
+        fields = (layout.identifier, layout.tid, layout.time, layout.cpu, layout.period)
+        whole = sizes >= 16 + max(fields)
+        if not whole.all():
+            self.skipped[CUT_SAMPLES] += int((~whole).sum())
+            places, heads, sizes = places[whole], heads[whole], sizes[whole]
+        events = np.zeros(len(places), np.int64)
+        if len(self._events) > 1 and layout.identifier >= 0:
+            events = self._event_numbers(places)
+            known = events >= 0
+            if not known.all():
+                self.skipped[UNKNOWN_EVENT] += int((~known).sum())
+                places, heads, sizes = places[known], heads[known], sizes[known]
+                events = events[known]
+        chains = self._chains.of(words, places, heads, sizes)
+        if not chains.whole.all():
+            self.skipped[CUT_SAMPLES] += int((~chains.whole).sum())
+            places, events = places[chains.whole], events[chains.whole]
+        if not len(places):
+            return
+        processes = tids = np.zeros(len(places), np.int64)
+        if layout.tid >= 0:
+            both = words.at(places + 8 + layout.tid)
+            processes, tids = _signed(both), _signed(both >> _HALF)
+        times = words.at(places + 8 + layout.time) if layout.time >= 0 else None
+        weights = np.ones(len(places), np.int64)
+        if layout.period >= 0:
+            weights = np.maximum(words.at(places + 8 + layout.period).astype(np.int64), 1)
+        frames, counts = self._framing.frames(
+            chains, lambda: self._sideband.maps_at(processes, times, places)
         )
-        if done == len(places):
-            break
-        filled = of_map >= 0
-        old = keys[filled], of_map[filled]
-        keys, of_map = np.zeros(4 * len(keys), np.uint64), np.full(4 * len(keys), -1, np.int32)
-        compiled.enter_addresses(*old, keys, of_map)
-    frame_of_slot, frames = _frames(keys, of_map, resolver, maps, addresses=addresses)
-    pool = StackPool()
-    numbers = np.empty(len(places), np.int32)
-    done = 0
-    while True:
-        done, pool.known = compiled.intern_chains(
-            data, places, versions, fields, keys, of_map, frame_of_slot,
-            pool.table, pool.pool, pool.begins, numbers, done, pool.known,
-        )  # fmt: skip
-        if done == len(places):
-            return numbers, pool, frames
-        pool.grow()
+        stacks = self._stacks.of(frames, counts)
+        comms = self._sideband.comms_at(tids, times, places)
+        who = (comms * len(self._events) + events).astype(np.uint64)
+        if self._threads:
+            who |= tids.astype(np.uint64) << _HALF
+        self._sum(stacks, self._who.of(who), weights)
+
+    def _event_numbers(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        ids = self._words.at(places + 8 + self._layout.identifier)
+        found = np.full(len(places), -1, np.int64)
+        for number, event in enumerate(self._events):
+            found[np.isin(ids, np.array(event.ids, np.uint64))] = number
+        return found
+
+    def _sum(
+        self, stacks: NDArray[np.int32], who: NDArray[np.int32], weights: NDArray[np.int64]
+    ) -> None:
+        keys = (stacks.astype(np.uint64) << _HALF) | who.astype(np.uint64)
+        rows = self._pairs.of(keys)
+        size = len(self._pairs)
+        # As floats, sums of halves are exact where sums of whole weights might not be.
+        sums = np.bincount(rows, weights & 0xFFFFFFFF, size).astype(np.int64)
+        sums += np.bincount(rows, weights >> 32, size).astype(np.int64) << 32
+        self._counts = np.bincount(rows, minlength=size) + _grown(self._counts, size)
+        self._weights = sums + _grown(self._weights, size)
+
+    def tallies(self) -> list[Tally]:
+        """What was summed so far."""
+        frames, names = self._framing.found, self._sideband.names
+        stacks = [tuple([frames[one] for one in stack]) for stack in self._stacks]
+        with_period = self._layout.period >= 0
+        whos = []
+        for key in self._who.distinct():
+            name, event = divmod(key & 0xFFFFFFFF, len(self._events))
+            tid = key >> 32
+            tid -= (tid >> 31) << 32
+            whos.append((names[name], tid, self._events[event].name))
+        found = []
+        for key, count, weight in zip(
+            self._pairs.distinct(), self._counts.tolist(), self._weights.tolist(), strict=True
+        ):
+            comm, tid, event_name = whos[key & 0xFFFFFFFF]
+            frames_of = stacks[key >> 32]
+            found.append(Tally(comm, None, tid, event_name, frames_of, count, weight, with_period))
+        return found
 
 
-def _frames(
-    keys: NDArray[np.uint64],
-    of_map: NDArray[np.int32],
-    resolver: Resolver,
-    maps: list[list[Mapping]],
-    *,
-    addresses: bool,
-) -> tuple[NDArray[np.int32], list[Frame]]:
-    """The frame number of each filled slot of the table of addresses, and the frames."""
-    of_slot = np.full(len(keys), -1, np.int32)
-    numbers: dict[Frame, int] = {}
-    slots = np.flatnonzero(of_map >= 0)
-    for slot, address, version in zip(
-        slots.tolist(), keys[slots].tolist(), of_map[slots].tolist(), strict=True
-    ):
-        if version == 0:
-            frame = resolver.kernel_frame(address)
-        else:
-            frame = resolver.user_frame(address, maps[version - 1])
-        plain = plain_frame(frame, addresses=addresses)
-        of_slot[slot] = numbers.setdefault(plain, len(numbers))
-    return of_slot, list(numbers)
+def _grown(sums: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    return np.pad(sums, (0, size - len(sums)))
+
+
+def _signed(halves: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The low halves as signed 32-bit numbers."""
+    return halves.astype(np.uint32).view(np.int32).astype(np.int64)

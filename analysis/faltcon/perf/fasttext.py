@@ -66,7 +66,10 @@ def read_script(
                 _raise(damage, file)
                 raise script.nothing_usable(str(file), Counter())
             # Not closed by hand: it goes with the last array that looks into it.
-            data = np.frombuffer(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+            # Every page will be needed: it costs less to map all of them at once.
+            flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+            pages = mmap.mmap(handle.fileno(), 0, flags=flags, prot=mmap.PROT_READ)
+            data = np.frombuffer(pages, np.uint8)
         profile = _scan(
             str(file), data, 3 if head == _UTF8_MARK else 0,
             addresses=addresses, threads=threads, keep_unclosed=keep_unclosed,
@@ -120,7 +123,7 @@ def _scan(
     keep_unclosed: bool,
 ) -> Profile:
     found = scanner.distinct_lines(data, start, script.LONGEST_LINE)
-    table, begins, ends, header_table, headers = found
+    table, begins, ends, headers, met = found
     lines = _Lines(addresses=addresses)
     heads = [
         lines.common_header(data, headers[at : at + scanner.HEADER_FIELDS])
@@ -128,8 +131,8 @@ def _scan(
     ]
     lines.read(data, begins, ends, first_header=len(heads))
     rows, pool, stack_begins, skips, unclosed = scanner.samples_of_lines(
-        data, start, script.LONGEST_LINE, keep_unclosed, table, begins, ends, header_table,
-        headers, *lines.columns(),
+        data, start, script.LONGEST_LINE, keep_unclosed, table, begins, ends, headers, met,
+        *lines.columns(),
     )  # fmt: skip
     rows = rows.reshape(-1, 3)
     heads += lines.headers

@@ -35,6 +35,7 @@ _RUST_CODE = re.compile(r"\$u([0-9a-f]{2})\$")
 _RUST_SIGNS = {
     "SP": "@", "BP": "*", "RF": "&", "LT": "<", "GT": ">", "LP": "(", "RP": ")", "C": ",",
 }  # fmt: skip
+_MOST_TEXTS = 1 << 16
 _QUOTES = str.maketrans("", "", "\"'")
 
 
@@ -67,8 +68,10 @@ class Folder:
     def __post_init__(self) -> None:
         self._event = self.options.event
         self.with_period = False  # whether any sample said how much it stands for
-        self._weights: Counter[tuple[str, tuple[Frame, ...]]] = Counter()
+        self._folded: Counter[str] = Counter()
         self._names: dict[tuple[Frame, bool], tuple[str, ...]] = {}
+        # By identity, which is looked up faster than a frame: the frame, and its text.
+        self._texts: dict[tuple[int, bool], tuple[Frame, str]] = {}
 
     def add(self, sample: Sample | Tally) -> bool:
         """Count a sample or a tally; False where it is of another event than the one taken."""
@@ -79,7 +82,8 @@ class Folder:
                 self.other_events[sample.event] += sample.samples
                 return False
         self.with_period = self.with_period or sample.with_period
-        self._weights[self._root(sample), sample.frames] += sample.weight
+        root = self._root(sample)
+        self._folded[self._joined(root, sample.frames, java=root == "java")] += sample.weight
         return True
 
     @property
@@ -90,19 +94,24 @@ class Folder:
     @property
     def stacks(self) -> Counter[str]:
         """Folded stack to weight, in no order."""
-        folded: Counter[str] = Counter()
-        for (root, frames), weight in self._weights.items():
-            folded[self._joined([root], frames, java=root == "java")] += weight
-        return folded
+        return self._folded.copy()
 
     def stack_of(self, sample: Sample) -> str:
         """The sample's stack alone, folded, without comm and without counting it."""
-        return self._joined([], sample.frames, java=sample.comm == "java")
+        return self._joined("", sample.frames, java=sample.comm == "java")[1:]
 
-    def _joined(self, names: list[str], frames: tuple[Frame, ...], *, java: bool) -> str:
+    def _joined(self, root: str, frames: tuple[Frame, ...], *, java: bool) -> str:
+        parts = [root]
         for frame in reversed(frames):
-            names += self._frame_names(frame, java=java)
-        return ";".join(names)
+            known = self._texts.get((id(frame), java))
+            if known is None:
+                if len(self._texts) >= _MOST_TEXTS:
+                    self._texts.clear()
+                text = "".join(f";{name}" for name in self._frame_names(frame, java=java))
+                # Kept with its text, the frame cannot give its identity to another one.
+                known = self._texts[id(frame), java] = frame, text
+            parts.append(known[1])
+        return "".join(parts)
 
     def _root(self, sample: Sample | Tally) -> str:
         root = sample.comm

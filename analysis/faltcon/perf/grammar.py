@@ -30,6 +30,10 @@ _UNTIMED = re.compile(rf"{_WHO}{_CPU}{_PERIOD}{_EVENT}(?P<rest>.*)")
 _BARE = re.compile(rf"{_WHO}{_CPU}\s{{0,64}}$")
 
 _FRAME = re.compile(r"\s{0,64}([0-9a-f]{1,16})\s(.*\))\s{0,64}$")
+# What nearly every frame looks like; the careful way below reads it to the same.
+_PLAIN_FRAME = re.compile(
+    r"\t {0,16}([0-9a-f]{1,16}) ([^\s()+][^\s()]*?)(?:\+0x([0-9a-f]{1,16}))? \(([^\s()]+)\)"
+)
 _OFFSET = re.compile(r"\+0x([0-9a-f]{1,16})$")
 
 
@@ -69,6 +73,10 @@ def parse_header(line: str, *, expected: bool) -> Sample | None:
 
 def parse_frame(line: str) -> Frame | None:
     """The frame on a line `address symbol[+0xoffset] (dso)`; None for other lines."""
+    match = _PLAIN_FRAME.fullmatch(line)
+    if match is not None:
+        address, symbol, after, dso = match.groups()
+        return Frame(int(address, 16), symbol, None if after is None else int(after, 16), dso)
     match = _FRAME.match(line)
     if match is None:
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_kallsyms"]
 
+EXPERIMENT = "kernel-symbols"
 _NAMES = ("kallsyms", "kallsyms.zst", "kallsyms.gz", "System.map")
 
 
@@ -44,10 +47,29 @@ def find_kallsyms(recording: PerfData, named: str | Path | None = None) -> Symbo
 
 
 def _candidates(recording: PerfData) -> Iterator[Path]:
+    folders = []
     if recording.file != "-":
-        for name in _NAMES:
-            yield Path(recording.file).parent / name
-    if recording.features.release:
-        folder = raw_dir() / "kernel-symbols" / recording.features.release
+        beside = Path(recording.file).parent
+        folders.append(beside)
+        named = _named_by_provenance(beside)
+        if named:
+            folders.append(raw_dir() / EXPERIMENT / named)
+    release = recording.features.release
+    if release:
+        folders.append(raw_dir() / EXPERIMENT / release)
+        # A folder's name ends in a hash of its content: kernels of one release may differ.
+        same = sorted((raw_dir() / EXPERIMENT).glob(f"{glob.escape(release)}-*"))
+        folders += same if len(same) == 1 else []
+    for folder in folders:
         for name in _NAMES:
             yield folder / name
+
+
+def _named_by_provenance(folder: Path) -> str:
+    """The recording of kernel symbols that a run of the project names; empty for other folders."""
+    try:
+        document = json.loads((folder / "provenance.json").read_text("utf-8"))
+        named = document["parameters"]["kernel_symbols"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return named if isinstance(named, str) and Path(named).name == named else ""

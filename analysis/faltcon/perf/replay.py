@@ -12,10 +12,13 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from faltcon.perf.elfsyms import symbols_of_file
+import numpy as np
+
 from faltcon.perf.samples import UNKNOWN, Frame
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from faltcon.perf.symbols import SymbolTable
 
 __all__ = ["KernelMap", "Mapping", "Replay", "Resolver"]
@@ -179,6 +182,25 @@ class Resolver:
         offset = address - self.shift - symbol.start
         return Frame(address, symbol.name, offset, symbol.module or found.dso)
 
+    def kernel_places(
+        self, addresses: NDArray[np.uint64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """A number for each address, and whether a symbol is known there.
+
+        Where one is, addresses of one number are of one function.
+        """
+        maps = np.full(len(addresses), -1, np.int64)
+        named = np.zeros(len(addresses), np.bool_)
+        for number, one in reversed(list(enumerate(self._kernel))):
+            within = (addresses >= np.uint64(one.start)) & (addresses < np.uint64(one.end))
+            maps[within], named[within] = number, bool(one.symbol)
+        symbols = np.full(len(addresses), -1, np.int64)
+        if self.kallsyms is not None:
+            symbols = self.kallsyms.places(addresses - np.uint64(self.shift % (1 << 64)))
+        symbols[named] = -1
+        known = (maps >= 0) & (named | (symbols >= 0))
+        return (maps << 32) + symbols, known
+
     def user_frame(self, address: int, maps: list[Mapping] | tuple[Mapping, ...]) -> Frame:
         """The frame of a user address under these maps (sorted by start)."""
         place = bisect.bisect_right(maps, address, key=lambda one: one.start) - 1
@@ -187,11 +209,18 @@ class Resolver:
         mapping = maps[place]
         within = address - mapping.start + mapping.offset
         readable = mapping.dso.startswith("/") or (mapping.dso == "[vdso]" and self.own_kernel)
-        table = symbols_of_file(mapping.dso) if readable else None
+        table = _symbols_of_file(mapping.dso) if readable else None
         symbol = table.find(within) if table is not None else None
         if symbol is None:
             return Frame(within, UNKNOWN, None, mapping.dso)
         return Frame(within, symbol.name, within - symbol.start, mapping.dso)
+
+
+def _symbols_of_file(path: str) -> SymbolTable | None:
+    # Recordings of the kernel alone need no reader of ELF files.
+    from faltcon.perf.elfsyms import symbols_of_file  # noqa: PLC0415
+
+    return symbols_of_file(path)
 
 
 def _text(body: bytes, at: int) -> str:

@@ -12,7 +12,7 @@ from faltcon.perf.rules import CONTEXTS, DIRECTIONS, LAYERS, PHASES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["notes", "tables"]
+__all__ = ["notes", "suite_table", "tables"]
 
 
 def tables(document: dict[str, Any]) -> Iterator[Table]:
@@ -20,6 +20,8 @@ def tables(document: dict[str, Any]) -> Iterator[Table]:
     yield _layers(document)
     if document["phases"]["weight"]:
         yield _phases(document)
+    if any(document["rule_sets"].values()):
+        yield _rule_sets(document["rule_sets"])
 
 
 def notes(document: dict[str, Any]) -> Iterator[Text]:
@@ -34,6 +36,20 @@ def notes(document: dict[str, Any]) -> Iterator[Text]:
         yield Text(f"skipped: {count} {reason}")
     if document["throttled"]:
         yield Text(f"throttled: sampling was held back {document['throttled']} times")
+
+
+def suite_table(rows: list[dict[str, Any]]) -> Table:
+    """Rows of suites.rows_of, one line a run and class."""
+    table = Table(title="Timings with their profiles", caption="share: of all the run's samples")
+    for column in ("run", "mean", "direction", "layer", "phase", "samples", "share %"):
+        numeric = column in {"mean", "samples", "share %"}
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        mean = "" if row["mean_s"] is None else f"{1e6 * row['mean_s']:.2f} us"
+        names = (Text(row["direction"]), Text(row["layer"]), Text(row["phase"]))
+        share = f"{100 * row['share']:.2f}"
+        table.add_row(Text(row["run"]), mean, *names, str(row["samples"]), share)
+    return table
 
 
 def _layers(document: dict[str, Any]) -> Table:
@@ -64,6 +80,18 @@ def _phases(document: dict[str, Any]) -> Table:
         entry = phases[phase]
         by_rule = _percent(entry["share_by_rule"]) if "share_by_rule" in entry else ""
         table.add_row(phase, _percent(entry["share"]), by_rule)
+    return table
+
+
+def _rule_sets(rule_sets: dict[str, dict[str, float]]) -> Table:
+    table = Table(title="The phases under each rule set", caption="%; see explain and rules.toml")
+    table.add_column("phase")
+    for name in rule_sets:
+        table.add_column(Text(name), justify="right")
+    for phase in PHASES:
+        shares = [shares.get(phase) for shares in rule_sets.values()]
+        if any(share is not None for share in shares):
+            table.add_row(phase, *map(_percent, shares))
     return table
 
 

@@ -20,6 +20,8 @@ from faltcon.files import reading
 __all__ = ["DEFAULT_VARIANT", "DIRECTIONS", "LAYERS", "PHASES", "Rule", "RuleSet", "Rules", "load"]
 
 DEFAULT_VARIANT = "innermost"
+# The rule sets that a breakdown reports side by side.
+REPORTED = ("innermost", "inclusive", "paper-like")
 DIRECTIONS = ("tx", "rx", "backlog", "call", "deferred")
 LAYERS = ("driver", "core", "ip", "tcp", "socket")
 CONTEXTS = ("idle", "other")
@@ -28,12 +30,13 @@ SHARED = ("apart", "counted", "data")
 
 _CLASSES = {
     "barrier": (),
+    "helper": (),
     "direction": DIRECTIONS,
     "layer": LAYERS,
     "context": CONTEXTS,
     "phase": PHASES,
 }
-_FIELDS = {"is", "symbols", "leaf", "under", "not_under", "why"}
+_FIELDS = {"is", "symbols", "leaf", "under", "not_under", "not_over", "why"}
 _SUFFIX = re.compile(r"(?:\.(?:isra|constprop|part|cold|llvm)(?:\.\d+)?)+$")
 _MEND = "see the head of analysis/faltcon/perf/rules.toml for the format"
 
@@ -58,6 +61,7 @@ class Rule:
     why: str
     under: tuple[str, ...] = ()
     not_under: tuple[str, ...] = ()
+    not_over: tuple[str, ...] = ()
     leaf: bool = False
 
     @functools.cached_property
@@ -76,9 +80,15 @@ class Rule:
         """Whether the rule is about this function (base name)."""
         return self._pattern.match(symbol) is not None
 
-    def holds(self, outer: tuple[str, ...], *, leaf: bool) -> bool:
-        """Whether the conditions hold with these functions further out (leaf: none further in)."""
-        if self.leaf and not leaf:
+    @functools.cached_property
+    def _not_over(self) -> re.Pattern[str] | None:
+        return _any_of(self.not_over) if self.not_over else None
+
+    def holds(self, outer: tuple[str, ...], inner: tuple[str, ...]) -> bool:
+        """Whether the conditions hold with these functions further out, and these further in."""
+        if self.leaf and inner:
+            return False
+        if self._not_over is not None and any(map(self._not_over.match, inner)):
             return False
         if self._under is not None and not any(map(self._under.match, outer)):
             return False
@@ -94,6 +104,7 @@ class RuleSet:
     shared: str
     phase_of: tuple[str, ...]
     sections: dict[str, tuple[Rule, ...]]
+    inclusive: bool = False
     _found: dict[tuple[str, str], tuple[Rule, ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -126,12 +137,17 @@ class Rules:
             section: _rules(self.file, section, entry.get(section, []), f"{name}.")
             for section in _CLASSES
         }
+        alone = entry.get("alone", [])
         return RuleSet(
             variant=name,
             description=str(entry.get("description", "")),
             shared=entry["shared"],
             phase_of=tuple(entry["phase_of"]),
-            sections={section: own[section] + self.base[section] for section in _CLASSES},
+            sections={
+                section: own[section] + (() if section in alone else self.base[section])
+                for section in _CLASSES
+            },
+            inclusive=entry.get("search") == "inclusive",
         )
 
 
@@ -182,7 +198,12 @@ def _check_variant(file: str, name: str, entry: Any) -> None:
         raise FormatError(
             file, f"phase_of must list some of {', '.join(DIRECTIONS)}", place=place, mend=_MEND
         )
-    for section in entry.keys() - {"description", "shared", "phase_of"}:
+    if entry.get("search", "innermost") not in {"innermost", "inclusive"}:
+        raise FormatError(file, "search must be innermost or inclusive", place=place, mend=_MEND)
+    alone = entry.get("alone", [])
+    if not isinstance(alone, list) or not set(alone) <= _CLASSES.keys():
+        raise FormatError(file, "alone must list some of the sections", place=place, mend=_MEND)
+    for section in entry.keys() - {"description", "shared", "phase_of", "search", "alone"}:
         if section not in _CLASSES:
             raise FormatError(file, f"unknown section {section}", place=place, mend=_MEND)
         _rules(file, section, entry[section], f"{name}.")
@@ -208,7 +229,7 @@ def _rule(file: str, section: str, entry: Any, number: str) -> Rule:
         raise FormatError(
             file, f"`is` must be one of {', '.join(answers)}", place=place, mend=_MEND
         )
-    lists = {name: entry.get(name, []) for name in ("symbols", "under", "not_under")}
+    lists = {name: entry.get(name, []) for name in ("symbols", "under", "not_under", "not_over")}
     for name, value in lists.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise FormatError(file, f"{name} is no list of names", place=place, mend=_MEND)
@@ -217,11 +238,12 @@ def _rule(file: str, section: str, entry: Any, number: str) -> Rule:
     return Rule(
         section=section,
         number=number,
-        answer=str(entry.get("is", "stop")),
+        answer=str(entry.get("is", "caller" if section == "helper" else "stop")),
         symbols=tuple(lists["symbols"]),
         why=entry["why"],
         under=tuple(lists["under"]),
         not_under=tuple(lists["not_under"]),
+        not_over=tuple(lists["not_over"]),
         leaf=entry.get("leaf") is True,
     )
 

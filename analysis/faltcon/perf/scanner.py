@@ -17,12 +17,12 @@ from faltcon.perf.compiled import compiled, grown_i32, grown_i64, intern_stack, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FAST", "HEADER_FIELDS", "SKIPS", "distinct_lines", "samples_of_lines"]
+__all__ = ["HEADER_FIELDS", "SKIPS", "distinct_lines", "samples_of_lines"]
 
 # Why a line was not used: index into the counts that samples_of_lines returns.
 SKIPS = ("unreadable", "unreadable_frame", "orphan", "long", "cut", "unclosed")
 HEADER_FIELDS = 5  # begin, end of the thread, begin and end of the event, whether a period is given
-FAST = -1  # what a line is when it is a header of the common form
+MET_FIELDS = 4  # where, where the next line begins, header, period
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _NEWLINE, _RETURN, _TAB, _SPACE, _HASH = 10, 13, 9, 32, 35
@@ -62,6 +62,24 @@ def _spaces(data: NDArray[np.uint8], at: int, end: int) -> Any:
 
 
 @compiled
+def _printable(data: NDArray[np.uint8], at: int, end: int) -> Any:
+    """Whether all bytes are ASCII characters that print."""
+    while at + 8 <= end:
+        # A byte below the blank borrows, one above the tilde carries or has its top bit set.
+        word = u64(data, at)
+        odd = (word - np.uint64(0x2020202020202020)) & ~word
+        odd |= (word + np.uint64(0x0101010101010101)) | word
+        if odd & np.uint64(0x8080808080808080):
+            return False
+        at += 8
+    while at < end:
+        if data[np.uint64(at)] < _SPACE or data[np.uint64(at)] > 126:
+            return False
+        at += 1
+    return True
+
+
+@compiled
 def _fast_header(data: NDArray[np.uint8], begin: int, end: int, fields: NDArray[np.int64]) -> Any:
     """The period (0 where none) of a header of the common form; -1 for any other line.
 
@@ -70,9 +88,8 @@ def _fast_header(data: NDArray[np.uint8], begin: int, end: int, fields: NDArray[
     """
     if end - begin > 512:
         return -1
-    for at in range(begin, end):
-        if data[at] < _SPACE or data[at] > 126:
-            return -1
+    if not _printable(data, begin, end):
+        return -1
     comm = _spaces(data, begin, end)
     if comm - begin > 64 or comm == end:
         return -1
@@ -150,6 +167,10 @@ def _hash(data: NDArray[np.uint8], begin: int, end: int, hashed: np.uint64) -> A
         hashed = (hashed ^ u64(data, at)) * _MIX
         hashed ^= hashed >> np.uint64(32)
         at += 8
+    if end - begin >= 8:
+        # The last word once more, over what was hashed before.
+        hashed = (hashed ^ u64(data, end - 8)) * _MIX
+        return hashed ^ (hashed >> np.uint64(29))
     while at < end:
         hashed = (hashed ^ np.uint64(data[np.uint64(at)])) * _MIX
         at += 1
@@ -159,10 +180,18 @@ def _hash(data: NDArray[np.uint8], begin: int, end: int, hashed: np.uint64) -> A
 @compiled
 def _same(data: NDArray[np.uint8], one: int, other: int, length: int) -> Any:
     step = np.int64(0)
-    while step + 8 <= length:
-        if u64(data, one + step) != u64(data, other + step):
+    while step + 16 <= length:
+        difference = u64(data, one + step) ^ u64(data, other + step)
+        difference |= u64(data, one + step + 8) ^ u64(data, other + step + 8)
+        if difference:
             return False
-        step += 8
+        step += 16
+    if length >= 16:
+        # The last words once more, over what was compared before.
+        rest = length - 16
+        difference = u64(data, one + rest) ^ u64(data, other + rest)
+        difference |= u64(data, one + rest + 8) ^ u64(data, other + rest + 8)
+        return difference == 0
     while step < length:
         if data[np.uint64(one + step)] != data[np.uint64(other + step)]:
             return False
@@ -185,6 +214,24 @@ def _line_slot(
             return slot
         slot = (slot + np.uint64(1)) & mask
     return slot
+
+
+@compiled
+def _expected(
+    data: NDArray[np.uint8], at: int, last: int, successor: NDArray[np.int32],
+    begins: NDArray[np.int64], ends: NDArray[np.int64],
+) -> Any:  # fmt: skip
+    """The line that followed the last one before, if it stands here too; else -1.
+
+    Stacks repeat themselves, so this is right for most lines, and costs one comparison.
+    """
+    if last < 0 or successor[last] < 0:
+        return -1
+    guess = successor[last]
+    length = ends[guess] - begins[guess]
+    if at + length >= len(data) or data[np.uint64(at + length)] != _NEWLINE:
+        return -1
+    return guess if _same(data, begins[guess], at, length) else -1
 
 
 @compiled
@@ -211,20 +258,31 @@ def _header_slot(
 
 
 @compiled
-def distinct_lines(data: NDArray[np.uint8], start: int, longest: int) -> Any:
-    """Find the distinct lines that `grammar` must read, and the distinct common headers.
+def _find_lines(
+    data: NDArray[np.uint8], longest: int, state: NDArray[np.int64], table: NDArray[np.int32],
+    begins: NDArray[np.int64], ends: NDArray[np.int64], successor: NDArray[np.int32],
+    header_table: NDArray[np.int32], headers: NDArray[np.int64], met: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Go on finding distinct lines until the data ends or an array is full.
 
-    Returns (table, begins, ends, lines, header table, headers, number of
-    headers): hash tables from a line's or header's bytes to its number, and
-    where each stands. Blank, comment and overlong lines are left out.
+    state: place, last line, distinct lines, distinct headers, headers met. The
+    loop makes no array: where one may be replaced, all are counted at each call.
     """
-    table, header_table = np.full(1 << 14, -1, np.int32), np.full(1 << 10, -1, np.int32)
-    begins, ends = np.empty(1 << 13, np.int64), np.empty(1 << 13, np.int64)
-    headers = np.empty(HEADER_FIELDS << 9, np.int64)
+    at, last, lines, number, times = state[0], state[1], state[2], state[3], state[4]
     fields = np.empty(HEADER_FIELDS, np.int64)
-    lines = number = 0
-    at = start
     while at < len(data):
+        if (
+            2 * lines + 2 > len(table)
+            or 2 * number + 2 > len(header_table)
+            or MET_FIELDS * times + MET_FIELDS > len(met)
+        ):
+            break
+        line = _expected(data, at, last, successor, begins, ends)
+        if line >= 0:
+            at += ends[line] - begins[line] + 1
+            last = np.int64(line)
+            continue
+        previous, last = last, np.int64(-1)
         newline = _line_end(data, at)
         begin, end = at, newline
         at = newline + 1
@@ -232,83 +290,116 @@ def distinct_lines(data: NDArray[np.uint8], start: int, longest: int) -> Any:
             end -= 1
         if end == begin or data[begin] == _HASH or newline - begin > longest:
             continue
-        if data[begin] != _TAB and _fast_header(data, begin, end, fields) >= 0:
-            if 2 * number + 2 > len(header_table):
-                header_table = np.full(2 * len(header_table), -1, np.int32)
-                headers = grown_i64(headers)
-                for known in range(number):
-                    old = headers[HEADER_FIELDS * known : HEADER_FIELDS * known + HEADER_FIELDS]
-                    header_table[_header_slot(data, old, header_table, headers)] = known
+        period = np.int64(-1)
+        if data[begin] != _TAB:
+            period = _fast_header(data, begin, end, fields)
+        if period >= 0:
             slot = _header_slot(data, fields, header_table, headers)
             if header_table[slot] < 0:
                 header_table[slot] = number
                 for field in range(HEADER_FIELDS):
                     headers[HEADER_FIELDS * number + field] = fields[field]
                 number += 1
+            place = MET_FIELDS * times
+            met[place], met[place + 1] = begin, at
+            met[place + 2], met[place + 3] = header_table[slot], period
+            times += 1
             continue
-        if 2 * lines + 2 > len(table):
-            table = np.full(2 * len(table), -1, np.int32)
-            begins, ends = grown_i64(begins), grown_i64(ends)
-            for known in range(lines):
-                table[_line_slot(data, begins[known], ends[known], table, begins, ends)] = known
         slot = _line_slot(data, begin, end, table, begins, ends)
         if table[slot] < 0:
             table[slot] = lines
             begins[lines], ends[lines] = begin, end
             lines += 1
-    return table, begins[:lines], ends[:lines], header_table, headers[: HEADER_FIELDS * number]
+        last = np.int64(table[slot])
+        if previous >= 0:
+            successor[previous] = last
+    state[0], state[1], state[2], state[3], state[4] = at, last, lines, number, times
 
 
 @compiled
-def samples_of_lines(
-    data: NDArray[np.uint8],
-    start: int,
-    longest: int,
-    keep_unclosed: bool,
-    table: NDArray[np.int32],
-    begins: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    header_table: NDArray[np.int32],
-    headers: NDArray[np.int64],
-    frame_of: NDArray[np.int32],
-    header_of: NDArray[np.int32],
-    expected_of: NDArray[np.int32],
-    first_frame: NDArray[np.int32],
-    timed: NDArray[np.bool_],
-    weight_of: NDArray[np.int64],
-) -> Any:
-    """Put samples together as ScriptReader does.
+def distinct_lines(data: NDArray[np.uint8], start: int, longest: int) -> Any:
+    """Find the distinct lines that `grammar` must read, and the distinct common headers.
 
-    table to headers: from distinct_lines. frame_of, header_of, expected_of:
-    for each distinct line the number of its frame, of its header, and of its
-    header where one is expected (-1: none); headers that grammar read are
-    numbered after the common ones. first_frame, timed, weight_of: of each
-    header that grammar read, the frame on its line, whether it has a time, and
-    its weight. Returns (rows, stacks, begins, skips, unclosed): for each sample
-    its stack, header and weight; the stacks' frames and where each begins.
+    Returns (table, begins, ends, headers, met): table is a hash table from a
+    line's bytes to its number, begins and ends say where each stands, headers
+    holds HEADER_FIELDS numbers a header. met holds MET_FIELDS numbers each time
+    that a common header was met: where, where the line after it begins, the
+    header's number and its period. Blank, comment and overlong lines are left out.
     """
-    common = len(headers) // HEADER_FIELDS
-    rows = np.empty(3 << 12, np.int64)
-    count = 0
-    stack_table, pool = np.full(1 << 14, -1, np.int32), np.empty(1 << 16, np.int32)
-    stack_begins = np.zeros(1 << 13, np.int64)
-    known = 0
-    stack = np.empty(256, np.int32)
-    fields = np.empty(HEADER_FIELDS, np.int64)
-    skips = np.zeros(6, np.int64)
-    header = np.int64(-1)
-    weight = np.int64(0)
-    depth = inline = 0
-    usable = True
-    unclosed = False
-    at = start
-    finished = False
-    while not finished:
+    table, header_table = np.full(1 << 14, -1, np.int32), np.full(1 << 10, -1, np.int32)
+    begins, ends = np.empty(1 << 13, np.int64), np.empty(1 << 13, np.int64)
+    headers = np.empty(HEADER_FIELDS << 9, np.int64)
+    met = np.empty(MET_FIELDS << 12, np.int64)
+    successor = np.full(1 << 13, -1, np.int32)
+    state = np.zeros(5, np.int64)
+    state[0], state[1] = start, -1
+    while True:
+        _find_lines(
+            data, longest, state, table, begins, ends, successor, header_table, headers, met
+        )
+        lines, number, times = state[2], state[3], state[4]
+        if state[0] >= len(data):
+            break
+        if 2 * lines + 2 > len(table):
+            table = np.full(2 * len(table), -1, np.int32)
+            begins, ends = grown_i64(begins), grown_i64(ends)
+            successor = np.full(len(begins), -1, np.int32)
+            for known in range(lines):
+                table[_line_slot(data, begins[known], ends[known], table, begins, ends)] = known
+        if 2 * number + 2 > len(header_table):
+            header_table = np.full(2 * len(header_table), -1, np.int32)
+            headers = grown_i64(headers)
+            for known in range(number):
+                old = headers[HEADER_FIELDS * known : HEADER_FIELDS * known + HEADER_FIELDS]
+                header_table[_header_slot(data, old, header_table, headers)] = known
+        if MET_FIELDS * times + MET_FIELDS > len(met):
+            met = grown_i64(met)
+    headers, met = headers[: HEADER_FIELDS * number], met[: MET_FIELDS * times]
+    return table, begins[:lines], ends[:lines], headers, met
+
+
+_FINISHED = 12  # place in the state of _put_together that says so
+
+
+@compiled
+def _put_together(
+    data: NDArray[np.uint8], longest: int, keep_unclosed: bool, state: NDArray[np.int64],
+    table: NDArray[np.int32], begins: NDArray[np.int64], ends: NDArray[np.int64],
+    successor: NDArray[np.int32], common: int, met: NDArray[np.int64],
+    frame_of: NDArray[np.int32], header_of: NDArray[np.int32], expected_of: NDArray[np.int32],
+    first_frame: NDArray[np.int32], timed: NDArray[np.bool_], weight_of: NDArray[np.int64],
+    skips: NDArray[np.int64], rows: NDArray[np.int64], stack: NDArray[np.int32],
+    stack_table: NDArray[np.int32], pool: NDArray[np.int32], stack_begins: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Go on putting samples together until the data ends or an array is full.
+
+    state: what the loop knows between two lines; see its first lines.
+    """
+    at = state[0]
+    last = state[1]
+    cursor = state[2]
+    header = state[3]
+    period = state[4]
+    weight = state[5]
+    depth = state[6]
+    inline = state[7]
+    usable = state[8] == 1
+    unclosed = state[9] == 1
+    known = state[10]
+    count = state[11]
+    while state[_FINISHED] == 0:
+        if (
+            depth + 1 > len(stack)
+            or stack_begins[known] + depth > len(pool)
+            or 2 * known + 4 > len(stack_table)
+            or known + 2 > len(stack_begins)
+            or 3 * count + 3 > len(rows)
+        ):
+            break
         new_header = np.int64(-1)
         closes = False
-        frame = -1
         if at >= len(data):
-            finished = True
+            state[_FINISHED] = 1
             if header >= 0:
                 if not usable or depth == 0:
                     skips[4] += 1
@@ -318,37 +409,44 @@ def samples_of_lines(
                 else:
                     skips[5] += 1
         else:
-            newline = _line_end(data, at)
-            begin, end = at, newline
-            at = newline + 1
-            if end > begin and data[end - 1] == _RETURN:
-                end -= 1
-            if newline - begin > longest:
-                skips[3] += 1
-                continue
-            if end == begin:
+            line = np.int64(_expected(data, at, last, successor, begins, ends))
+            if line >= 0:
+                at += ends[line] - begins[line] + 1
+                last = line
+            elif cursor < len(met) and met[cursor] == at:
+                at, new_header, period = met[cursor + 1], met[cursor + 2], met[cursor + 3]
+                cursor += MET_FIELDS
+                last = np.int64(-1)
                 closes = header >= 0
-                if not closes:
-                    continue
-            elif data[begin] == _HASH:
-                continue
             else:
-                period = np.int64(-1)
-                if data[begin] != _TAB:
-                    period = _fast_header(data, begin, end, fields)
-                if period >= 0:
-                    new_header = header_table[_header_slot(data, fields, header_table, headers)]
+                previous, last = last, np.int64(-1)
+                newline = _line_end(data, at)
+                begin, end = at, newline
+                at = newline + 1
+                if end > begin and data[end - 1] == _RETURN:
+                    end -= 1
+                if newline - begin > longest:
+                    skips[3] += 1
+                    continue
+                if end == begin:
+                    closes = header >= 0
+                    if not closes:
+                        continue
+                elif data[begin] == _HASH:
+                    continue
                 else:
                     line = table[_line_slot(data, begin, end, table, begins, ends)]
-                    new_header = expected_of[line] if header < 0 else header_of[line]
-                    frame = frame_of[line]
+                    last = line
+                    if previous >= 0:
+                        successor[previous] = line
+            if line >= 0:
+                new_header = expected_of[line] if header < 0 else header_of[line]
                 if new_header >= 0:
                     closes = header >= 0
                 else:
+                    frame = frame_of[line]
                     usable = frame >= 0 and header >= 0
                     if usable:
-                        if depth == len(stack):
-                            stack = grown_i32(stack)
                         stack[depth] = frame
                         depth += 1
                     elif frame >= 0:
@@ -360,16 +458,9 @@ def samples_of_lines(
             if header >= common and not timed[header - common] and depth == 0:
                 skips[0] += 1
             else:
-                while stack_begins[known] + depth > len(pool):
-                    pool = grown_i32(pool)
-                if 2 * known + 4 > len(stack_table) or known + 2 > len(stack_begins):
-                    stack_begins = grown_i64(stack_begins)
-                    stack_table = reentered(stack_table, pool, stack_begins, known)
                 found = intern_stack(stack_table, stack, depth, pool, stack_begins, known)
                 if found == known:
                     known += 1
-                if 3 * count + 3 > len(rows):
-                    rows = grown_i64(rows)
                 rows[3 * count] = found
                 rows[3 * count + 1] = header
                 rows[3 * count + 2] = weight
@@ -386,4 +477,72 @@ def samples_of_lines(
                 if first_frame[header - common] >= 0:
                     stack[0] = first_frame[header - common]
                     depth = inline = 1
-    return rows[: 3 * count], pool, stack_begins[: known + 1], skips, unclosed
+    state[0] = at
+    state[1] = last
+    state[2] = cursor
+    state[3] = header
+    state[4] = period
+    state[5] = weight
+    state[6] = depth
+    state[7] = inline
+    state[8] = usable
+    state[9] = unclosed
+    state[10] = known
+    state[11] = count
+
+
+@compiled
+def samples_of_lines(
+    data: NDArray[np.uint8],
+    start: int,
+    longest: int,
+    keep_unclosed: bool,
+    table: NDArray[np.int32],
+    begins: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    headers: NDArray[np.int64],
+    met: NDArray[np.int64],
+    frame_of: NDArray[np.int32],
+    header_of: NDArray[np.int32],
+    expected_of: NDArray[np.int32],
+    first_frame: NDArray[np.int32],
+    timed: NDArray[np.bool_],
+    weight_of: NDArray[np.int64],
+) -> Any:
+    """Put samples together as ScriptReader does.
+
+    table to met: from distinct_lines. frame_of, header_of, expected_of:
+    for each distinct line the number of its frame, of its header, and of its
+    header where one is expected (-1: none); headers that grammar read are
+    numbered after the common ones. first_frame, timed, weight_of: of each
+    header that grammar read, the frame on its line, whether it has a time, and
+    its weight. Returns (rows, stacks, begins, skips, unclosed): for each sample
+    its stack, header and weight; the stacks' frames and where each begins.
+    """
+    common = len(headers) // HEADER_FIELDS
+    rows = np.empty(3 << 12, np.int64)
+    stack_table, pool = np.full(1 << 14, -1, np.int32), np.empty(1 << 16, np.int32)
+    stack_begins = np.zeros(1 << 13, np.int64)
+    stack = np.empty(256, np.int32)
+    skips = np.zeros(6, np.int64)
+    successor = np.full(len(begins), -1, np.int32)
+    state = np.zeros(13, np.int64)
+    # Place, no last line, no open header, and nothing unusable yet.
+    state[0], state[1], state[3], state[8] = start, -1, -1, 1
+    while state[_FINISHED] == 0:
+        _put_together(
+            data, longest, keep_unclosed, state, table, begins, ends, successor, common, met,
+            frame_of, header_of, expected_of, first_frame, timed, weight_of, skips, rows, stack,
+            stack_table, pool, stack_begins,
+        )  # fmt: skip
+        depth, known, count = state[6], state[10], state[11]
+        if depth + 1 > len(stack):
+            stack = grown_i32(stack)
+        while stack_begins[known] + depth > len(pool):
+            pool = grown_i32(pool)
+        if 2 * known + 4 > len(stack_table) or known + 2 > len(stack_begins):
+            stack_begins = grown_i64(stack_begins)
+            stack_table = reentered(stack_table, pool, stack_begins, known)
+        if 3 * count + 3 > len(rows):
+            rows = grown_i64(rows)
+    return rows[: 3 * count], pool, stack_begins[: known + 1], skips, state[9] == 1

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 from faltcon.files import open_binary, reading
 from faltcon.perf.datareader import PerfDataReader
+from faltcon.perf.fastdata import read_perf_data
 from faltcon.perf.perfdata import is_perf_data
 from faltcon.perf.script import ScriptReader
 from faltcon.perf.tally import Profile, tally_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from faltcon.perf.samples import Sample
 
 __all__ = ["read_profile", "read_samples"]
 
-# Below these the readable readers are done before numba is imported.
-_SMALL_DATA_BYTES = 4 << 20
+# Below this the readable reader is done before numba is imported.
 _SMALL_TEXT_BYTES = 12 << 20
 _COMPRESSION_RATIO = 12  # about what text of this kind compresses to
 
@@ -33,47 +35,36 @@ def read_profile(
     addresses: bool = False,
     threads: bool = False,
     keep_unclosed: bool = True,
+    progress: Callable[[float], None] | None = None,
 ) -> Profile:
     """The tallies of a file, told by its first bytes; `-` is the standard input.
 
-    Small files go through the readable readers and large ones through the
-    compiled ones; the answer is the same. symbols: of the recorded kernel, for
+    Small texts go through the readable reader and large ones through the
+    compiled one; the answer is the same. symbols: of the recorded kernel, for
     perf.data (kernelsyms.find_kallsyms). addresses: keep those of unknown
     functions. threads: tally threads apart. keep_unclosed: of text
-    (script.ScriptReader). Raises InputError and its kinds.
+    (script.ScriptReader). progress: told how much of a large file is done, 0 to 1.
+    Raises InputError and its kinds.
     """
     data, size = _kind_and_size(file)
-    if size >= (_SMALL_DATA_BYTES if data else _SMALL_TEXT_BYTES):
+    if data:
+        return read_perf_data(
+            file, symbols=symbols, addresses=addresses, threads=threads, progress=progress
+        )
+    if size >= _SMALL_TEXT_BYTES:
         # Importing numba takes longer than reading a small file.
-        if data:
-            from faltcon.perf.fastdata import read_perf_data  # noqa: PLC0415
-
-            return read_perf_data(file, symbols=symbols, addresses=addresses, threads=threads)
         from faltcon.perf.fasttext import read_script  # noqa: PLC0415
 
         return read_script(file, addresses=addresses, threads=threads, keep_unclosed=keep_unclosed)
-    reader = _reader(file, symbols, data=data, keep_unclosed=keep_unclosed)
-    tallies = []
-    for sample in reader:
-        tally = tally_of(sample, addresses=addresses)
-        # perf script prints no process by default, and a recording is to read as its text does.
-        tallies.append(tally._replace(pid=None) if data else tally)
-    throttled = reader.throttled if isinstance(reader, PerfDataReader) else 0
-    return Profile(str(file), tallies, reader.skipped, throttled, unclosed=reader.unclosed)
+    reader = ScriptReader(file, keep_unclosed=keep_unclosed)
+    tallies = [tally_of(sample, addresses=addresses) for sample in reader]
+    return Profile(str(file), tallies, reader.skipped, unclosed=reader.unclosed)
 
 
 def read_samples(file: str | Path, *, symbols: str | Path | None = None) -> list[Sample]:
     """All samples of a file, in the order of the file or of time (perf.data)."""
     data, _ = _kind_and_size(file)
-    return list(_reader(file, symbols, data=data, keep_unclosed=True))
-
-
-def _reader(
-    file: str | Path, symbols: str | Path | None, *, data: bool, keep_unclosed: bool
-) -> PerfDataReader | ScriptReader:
-    if data:
-        return PerfDataReader(file, symbols=symbols)
-    return ScriptReader(file, keep_unclosed=keep_unclosed)
+    return list(PerfDataReader(file, symbols=symbols) if data else ScriptReader(file))
 
 
 def _kind_and_size(file: str | Path) -> tuple[bool, int]:

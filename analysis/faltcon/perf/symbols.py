@@ -7,6 +7,7 @@ the same here as through `perf script` (tools/perf/util/symbol.c).
 from __future__ import annotations
 
 import bisect
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,20 +81,34 @@ class SymbolTable:
     moved. spell: applied to a name when it is first asked for.
     """
 
-    starts: list[int]
-    ends: list[int]
+    starts: NDArray[np.uint64]
+    ends: NDArray[np.uint64]
     names: Names
-    first: list[int]
-    last: list[int]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
     reference: dict[str, int] = field(default_factory=dict)
     spell: Callable[[str], str] = str
 
     def __post_init__(self) -> None:
         self._known: dict[int, Symbol] = {}
 
+    @functools.cached_property
+    def _sorted(self) -> list[int]:
+        # One address at a time is found faster in a list than in an array.
+        found: list[int] = self.starts.tolist()
+        return found
+
+    def places(self, addresses: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """The place in the table of the function of each address; -1 where there is none."""
+        if not len(self.starts):
+            return np.full(len(addresses), -1, np.int64)
+        found = np.searchsorted(self.starts, addresses, "right") - 1
+        found[addresses >= self.ends[found]] = -1
+        return found
+
     def find(self, address: int) -> Symbol | None:
         """The function that an address lies in."""
-        place = bisect.bisect_right(self.starts, address) - 1
+        place = bisect.bisect_right(self._sorted, address) - 1
         if place < 0 or address >= self.ends[place]:
             return None
         symbol = self._known.get(place)
@@ -101,7 +116,7 @@ class SymbolTable:
             names = map(self.names.get, range(self.first[place], self.last[place] + 1))
             shown = ((self.spell(name), module) for name, _, module in map(_parted, names))
             name, module = max(shown, key=lambda pair: len(pair[0]))
-            symbol = Symbol(name, self.starts[place], module)
+            symbol = Symbol(name, self._sorted[place], module)
             self._known[place] = symbol
         return symbol
 
@@ -128,6 +143,7 @@ def table_of(
     """
     order = np.argsort(starts, kind="stable")
     starts, names = starts[order], names.take(order)
+    weak, local = weak[order], local[order]
     ends = starts + sizes[order]
     page = np.uint64(_PAGE)
     following = np.append(starts[1:], (starts[-1:] + page - np.uint64(1)) // page * page + page)
@@ -138,22 +154,33 @@ def table_of(
         near = (starts + np.uint64(2) * page - np.uint64(1)) // page * page
         following = np.where(edge, near, following)
     ends = np.where(ends == starts, following, ends)
-    rank = (names.underscores(spelled=spell is not str), local[order], weak[order], ends == starts)
-    best = np.lexsort((*rank, starts))
-    new = np.append(np.True_, starts[best][1:] != starts[best][:-1])[: len(best)]
+    # Only names that share an address have to be ranked.
+    same = starts[1:] == starts[:-1]
+    shared = np.flatnonzero(np.append(same, np.False_) | np.append(np.False_, same))
+    of_shared = names.take(shared)
+    rank = (
+        of_shared.underscores(spelled=spell is not str), local[shared], weak[shared],
+        ends[shared] == starts[shared],
+    )  # fmt: skip
+    best = np.arange(len(starts))
+    ranked = np.lexsort((*rank, starts[shared]))
+    best[shared] = shared[ranked]
+    new = np.append(np.True_, ~same)[: len(best)]
     tied = ~new
+    equal = np.ones(max(len(shared) - 1, 0), np.bool_)
     for column in rank:
-        tied[1:] &= column[best][1:] == column[best][:-1]
+        equal &= column[ranked][1:] == column[ranked][:-1]
+    tied[shared[1:]] &= equal
     first = np.flatnonzero(new)
     # Names as good as the first of their address follow it; the longest wins when one is asked for.
     last = np.flatnonzero(np.append(~tied[1:], np.True_)[: len(best)])
     chosen = best[first]
     return SymbolTable(
-        starts[chosen].tolist(),
-        ends[chosen].tolist(),
+        starts[chosen],
+        ends[chosen],
         names.take(best),
-        first.tolist(),
-        last[np.searchsorted(last, first)].tolist(),
+        first,
+        last[np.searchsorted(last, first)],
         spell=spell,
     )
 
@@ -206,13 +233,13 @@ def kallsyms(file: str | Path) -> SymbolTable:
 def _hexadecimal(
     content: NDArray[np.uint8], at: NDArray[np.int64], digits: int
 ) -> NDArray[np.uint64]:
-    """The numbers of so many hexadecimal digits at these places."""
+    """The numbers of so many (8 or 16) hexadecimal digits at these places."""
     values = np.full(256, 255, np.uint8)
     values[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
-    found = np.zeros(len(at), np.uint64)
-    for step in range(digits):
-        digit = values[content[at + step]]
-        if (digit == 255).any():
-            raise ValueError
-        found = found << np.uint64(4) | digit
-    return found
+    if not len(at):
+        return np.empty(0, np.uint64)
+    found = values[np.lib.stride_tricks.sliding_window_view(content, digits)[at]]
+    if found.max() == 255:
+        raise ValueError
+    packed = found[:, 0::2] << 4 | found[:, 1::2]
+    return packed.view(">u8" if digits == 16 else ">u4")[:, 0].astype(np.uint64)

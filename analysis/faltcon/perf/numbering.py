@@ -1,0 +1,164 @@
+"""Dense numbers for keys and for stacks, by whole columns at a time.
+
+Equal keys and equal stacks get equal numbers, whichever batch they come in.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["HashCollisionError", "Numbers", "Stacks", "flat_places"]
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_FREE, _NEW = -1, -2
+
+
+class HashCollisionError(Exception):
+    """Two different stacks have one hash: number them all again with another seed."""
+
+
+class Numbers:
+    """Numbers from 0 on for distinct 64-bit keys.
+
+    A table with one place a hash stands before a dictionary: nearly every key
+    is found by one look into it, for a whole column at once.
+    """
+
+    def __init__(self, bits: int = 14) -> None:
+        self._known: dict[int, int] = {}
+        self._enlarge(bits)
+
+    def __len__(self) -> int:
+        """How many distinct keys there are."""
+        return len(self._known)
+
+    def distinct(self) -> list[int]:
+        """The keys, in the order of their numbers."""
+        return list(self._known)
+
+    def of(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        """The number of each key, shape (n,)."""
+        slots = self._slots(keys)
+        missed = np.flatnonzero(self._keys[slots] != keys)
+        if not len(missed):
+            found: NDArray[np.int32] = self._numbers[slots]
+            return found
+        numbers = self._numbers[slots]
+        slots, keys = slots[missed], keys[missed]
+        # Of several keys for a free place the last stays, so what is there then is distinct.
+        free = numbers[missed] == _FREE
+        self._keys[slots[free]] = keys[free]
+        self._numbers[slots[free]] = _NEW
+        new = np.flatnonzero(self._numbers == _NEW)
+        self._numbers[new] = self._enter(self._keys[new])
+        numbers[missed] = self._numbers[slots]
+        shut_out = self._keys[slots] != keys
+        distinct, inverse = np.unique(keys[shut_out], return_inverse=True)
+        numbers[missed[shut_out]] = self._enter(distinct)[inverse]
+        if 8 * len(self._known) > len(self._keys):
+            self._enlarge(64 - self._shift + 3)
+        return numbers
+
+    def _slots(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        mixed = keys * _MIX
+        mixed >>= np.uint64(self._shift)
+        return mixed.view(np.int64)
+
+    def _enter(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+        known = self._known
+        found = [known.setdefault(key, len(known)) for key in keys.tolist()]
+        return np.array(found, np.int32)
+
+    def _enlarge(self, bits: int) -> None:
+        self._shift = 64 - bits
+        # What stands in a free place is a key of another one, so that no key is found there.
+        self._keys = np.zeros(1 << bits, np.uint64)
+        self._keys[0] = 1
+        self._numbers = np.full(1 << bits, _FREE, np.int32)
+        keys = np.fromiter(self._known, np.uint64, len(self._known))
+        slots = self._slots(keys)
+        self._keys[slots] = keys
+        # The same assignment order: of two keys for a place the later one stays in both columns.
+        self._numbers[slots] = np.arange(len(keys), dtype=np.int32)
+
+
+def flat_places(begins: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """begins[0], begins[0] + 1, … for counts[0] places, then the same for each other run."""
+    shifts = begins - np.cumsum(counts) + counts
+    return np.repeat(shifts, counts) + np.arange(int(counts.sum()))
+
+
+class Stacks:
+    """Numbers from 0 on for distinct runs of frame numbers, each run kept once.
+
+    seed: of the hash. Equality is checked frame by frame; raises
+    HashCollisionError where the hash did not tell two stacks apart.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = np.random.default_rng(seed)
+        self._factors = self._drawn(256)
+        self._hashes = Numbers()
+        self._pool: NDArray[np.int32] = np.empty(0, np.int32)
+        self._begins: NDArray[np.int64] = np.zeros(1, np.int64)
+
+    def __len__(self) -> int:
+        """How many distinct stacks there are."""
+        return len(self._hashes)
+
+    def of(self, frames: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.int32]:
+        """The number of each stack, shape (n,).
+
+        frames: the stacks' frame numbers, one stack behind the other; counts:
+        how many are each stack's, shape (n,).
+        """
+        begins = np.cumsum(counts) - counts
+        known = len(self)
+        numbers = self._hashes.of(self._hash(frames, begins, counts))
+        rows = np.flatnonzero(numbers >= known)
+        if len(rows):
+            # One stack stands for all that have its hash; whether rightly is seen below.
+            first = np.empty(len(self) - known, np.int64)
+            first[numbers[rows] - known] = rows
+            own = frames[flat_places(begins[first], counts[first])]
+            ends = len(self._pool) + np.cumsum(counts[first])
+            self._pool = np.concatenate([self._pool, own])
+            self._begins = np.concatenate([self._begins, ends])
+        lengths = self._begins[1:] - self._begins[:-1]
+        if (lengths[numbers] != counts).any() or (
+            self._pool[flat_places(self._begins[numbers], counts)] != frames
+        ).any():
+            raise HashCollisionError
+        return numbers
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """The frame numbers of each stack, in the order of the stacks' numbers."""
+        pool, begins = self._pool.tolist(), self._begins.tolist()
+        for begin, end in itertools.pairwise(begins):
+            yield pool[begin:end]
+
+    def _hash(
+        self, frames: NDArray[np.int32], begins: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> NDArray[np.uint64]:
+        deepest = int(counts.max(initial=0))
+        if deepest > len(self._factors):
+            self._factors = np.concatenate([self._factors, self._drawn(deepest)])
+        found = counts.astype(np.uint64) * _MIX
+        filled = np.flatnonzero(counts)
+        if len(filled):
+            depths = np.arange(len(frames)) - np.repeat(begins, counts)
+            mixed = (frames.astype(np.uint64) + np.uint64(1)) * self._factors[depths]
+            found[filled] += np.add.reduceat(mixed, begins[filled])
+        return found
+
+    def _drawn(self, count: int) -> NDArray[np.uint64]:
+        drawn: NDArray[np.uint64] = self._random.integers(1 << 64, size=count, dtype=np.uint64)
+        return drawn | np.uint64(1)
