@@ -6,7 +6,6 @@ knows runs: which set-up, which response size, which repetition.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -19,15 +18,13 @@ from faltcon.errors import FormatError
 from faltcon.perf import rules, tables
 from faltcon.perf.breakdown import Breakdown, break_down
 from faltcon.perf.classify import Classifier
+from faltcon.perf.fasttext import read_script
 from faltcon.perf.fold import Folder
-from faltcon.perf.samples import UNKNOWN, Frame
-from faltcon.perf.script import ScriptReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from faltcon.perf.samples import Sample
 
 __all__ = ["Profile", "folded", "functions_of", "load", "phase_of_all", "read", "shares"]
 
@@ -92,15 +89,15 @@ def read(folder: Path, classifiers: dict[str, Classifier]) -> Profile:
     ):
         if name not in place:
             raise FormatError(folder / provenance.FILE_NAME, f"says no {name}")
-    reader = ScriptReader(folder / SCRIPT)
-    samples = _without_addresses(reader)
+    # Many files one after the other: the compiled reader's start-up is paid once.
+    profile = read_script(folder / SCRIPT)
     folder_of_stacks = Folder()
-    for sample in samples:
-        folder_of_stacks.add(sample)
+    for tally in profile.tallies:
+        folder_of_stacks.add(tally)
     breakdowns = {}
     for name, classifier in classifiers.items():
-        breakdowns[name] = break_down(samples, classifier, file=folder.name)
-        breakdowns[name].skipped = reader.skipped
+        breakdowns[name] = break_down(profile.tallies, classifier, file=folder.name)
+        breakdowns[name].skipped = profile.skipped
     return Profile(
         run=folder.name,
         origin=document["origin"],
@@ -112,20 +109,6 @@ def read(folder: Path, classifiers: dict[str, Classifier]) -> Profile:
         breakdowns=breakdowns,
         stacks=folder_of_stacks.stacks,
     )
-
-
-def _without_addresses(samples: Iterable[Sample]) -> list[Sample]:
-    """The samples with equal functions made equal frames, so that each stack is sorted once."""
-    plain: dict[Frame, Frame] = {}
-    found = []
-    for sample in samples:
-        for frame in sample.frames:
-            if frame not in plain:
-                known = frame.symbol != UNKNOWN
-                plain[frame] = Frame(0, frame.symbol, None, frame.dso) if known else frame
-        frames = tuple(map(plain.__getitem__, sample.frames))
-        found.append(dataclasses.replace(sample, frames=frames))
-    return found
 
 
 def shares(profiles: Iterable[Profile], variants: Sequence[str] | None = None) -> pd.DataFrame:
