@@ -72,6 +72,17 @@ def test_patches__what_a_patch_says_and_changes(tmp_path: Path) -> None:
     )
 
 
+def test_patches__what_a_later_patch_adds_to_a_new_file_is_new_code_too(tmp_path: Path) -> None:
+    (tmp_path / "0002-x.patch").write_text(PATCH)
+    later = PATCH.replace("new file mode 100644\n", "").replace(
+        "--- /dev/null", "--- a/net/ipv4/new.c"
+    )
+    (tmp_path / "0003-y.patch").write_text(later.replace("PATCH 2/9", "PATCH 3/9"))
+    assert [patch.new_code for patch in kernel_pages.patches("6.1", tmp_path)] == [2, 2]
+    (tmp_path / "0002-x.patch").unlink()
+    assert [patch.new_code for patch in kernel_pages.patches("6.1", tmp_path)] == [0]
+
+
 def test_patches__of_the_project_are_numbered_in_order() -> None:
     found = kernel_pages.patches("6.1")
     assert [patch.number for patch in found] == list(range(1, len(found) + 1))

@@ -31,7 +31,8 @@ class Patch:
     """One patch of the series.
 
     why: the first paragraph of its message. files: that it touches. added,
-    removed: lines; new_code: of the added ones, those in files that the series brings.
+    removed: lines; new_code: of the added ones, those in files that this patch or
+    an earlier one brings.
     """
 
     number: int
@@ -61,13 +62,15 @@ class TestRun:
 def patches(base: str, folder: Path | None = None) -> list[Patch]:
     """The series for a base kernel, in order. Raises FormatError naming a file that is no patch."""
     folder = folder or paths.project_root() / "kernel" / "patches" / base
-    found = [_patch(file) for file in sorted(folder.glob("[0-9]*.patch"))]
+    own: set[str] = set()
+    found = [_patch(file, own) for file in sorted(folder.glob("[0-9]*.patch"))]
     if not found:
         raise FormatError(folder, "holds no patch", mend="restore it from git")
     return found
 
 
-def _patch(file: Path) -> Patch:
+def _patch(file: Path, own: set[str]) -> Patch:
+    """Read one patch; `own` are the files that the series has brought so far, and grows."""
     with reading(file):
         message = email.message_from_bytes(file.read_bytes(), policy=email.policy.compat32)
     subject = _SUBJECT.fullmatch(re.sub(r"\s*\n\s*", " ", str(message["Subject"] or "")))
@@ -77,16 +80,16 @@ def _patch(file: Path) -> Patch:
         raise FormatError(file, "is no patch of a series", mend="write it with git format-patch")
     head, diff = text[: start.start()], text[start.start() :]
     added = removed = new_code = 0
-    is_new = False
+    name = ""
     for line in diff.splitlines():
         if line.startswith("diff --git "):
-            is_new = False
-        elif line.startswith("--- "):
-            is_new = line.startswith("--- /dev/null")
+            name = line.rpartition(" b/")[2]
+        elif line.startswith("--- /dev/null"):
+            own.add(name)
         elif line.startswith("+") and not line.startswith("+++ "):
             added += 1
-            new_code += is_new
-        elif line.startswith("-") and not line.startswith("-- "):
+            new_code += name in own
+        elif line.startswith("-") and not line.startswith(("--- ", "-- ")):
             removed += 1
     why = " ".join(head.strip().split("\n\n")[0].split())
     return Patch(
