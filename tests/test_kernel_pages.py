@@ -51,10 +51,12 @@ index 000..111 100644
     "-- \n2.39.5\n"
 )
 LINES = """KTAP version 1
-1..3
+1..4
 ok 1 - first
 ok 2 - second # SKIP no VRF in this kernel
 ok 3 - third
+    # skipped: no qdisc in this kernel
+ok 4 fourth # SKIP
 """
 
 
@@ -114,7 +116,9 @@ def test_recorded_runs__are_read_again_from_what_the_tests_printed(tmp_path: Pat
     write(tmp_path, passed=2)
     (found,) = kernel_pages.recorded_runs(tmp_path)
     assert found.report.passed == ["first", "third"]
-    assert found.skipped_because == {"second": "no VRF in this kernel"}
+    assert found.skipped_because == {
+        "second": "no VRF in this kernel", "fourth": "no qdisc in this kernel",
+    }  # fmt: skip
     assert found.report.good
 
 

@@ -22,8 +22,9 @@ KTAP = "ktap.txt.zst"
 _SUBJECT = re.compile(r"\[PATCH (\d+)/\d+\] (.+)")
 _STAT = re.compile(r"^ (\S.*?) +\| +\d+ ", re.MULTILINE)
 _DIFF = re.compile(r"^diff --git ", re.MULTILINE)
-# `ok 3 - name # SKIP reason`
+# `ok 3 - name # SKIP reason`, or without the reason, which then stands in a line before it.
 _SKIP = re.compile(r"^\s*ok \d+(?: -)? (?P<name>[^#]*?)\s*# SKIP\s*(?P<why>.*)$")
+_SKIPPED = re.compile(r"^\s*# skipped: (?P<why>.*)$")
 
 
 @dataclass(frozen=True)
@@ -118,5 +119,17 @@ def _run(folder: Path) -> TestRun:
         if len(leaves) != results.get(name):
             problem = f"says {len(leaves)} {name}, its provenance {results.get(name)}"
             raise FormatError(folder / KTAP, problem, mend="record it again")
-    why = {m["name"]: m["why"] for line in lines if (m := _SKIP.match(line))}
-    return TestRun(folder.name, document, report, why, lines, folder)
+    return TestRun(folder.name, document, report, _reasons(lines), lines, folder)
+
+
+def _reasons(lines: list[str]) -> dict[str, str]:
+    """For each skipped test, why."""
+    found: dict[str, str] = {}
+    told = ""
+    for line in lines:
+        if before := _SKIPPED.match(line):
+            told = before["why"]
+        elif skip := _SKIP.match(line):
+            found[skip["name"]] = skip["why"] or told
+            told = ""
+    return found
