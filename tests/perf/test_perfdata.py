@@ -231,7 +231,8 @@ def test_perfdata__a_real_recording_reads_as_perf_script_prints_it(recording: Pa
     """Sample by sample: who, when, where, and every kernel frame."""
     texts = list(ScriptReader(recording / "text"))
     found = list(PerfDataReader(recording / "perf.data"))
-    assert len(texts) == len(found) > 50
+    # A busy machine gives the recorded program little time, and so few samples.
+    assert len(texts) == len(found) > 10
     for one, other in zip(texts, found, strict=True):
         assert (one.comm, one.pid, one.tid, one.event) == (
             other.comm, other.pid, other.tid, other.event,

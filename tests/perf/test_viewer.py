@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from faltcon.cli import run
 from faltcon.perf.viewer import page as page_of
@@ -29,18 +26,6 @@ TEXT = "".join(
     f"b 1/3 [000] {second}.5:  300 cpu-clock: \n\t401000 main</script> (/bin/b)\n\n"
     for second in range(3)
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed; run tools/setup-debian test")
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=options)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

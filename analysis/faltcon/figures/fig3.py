@@ -47,19 +47,15 @@ def parts_figure(
     medians over layouts; the whole bar's height is written above it. Raises
     UsageError for an arm or a part that the tables do not have.
     """
+    _check(tables, arms)
     style.apply()
     figure, panels = plt.subplots(
         1, len(tables), figsize=(1.2 + 4.0 * len(tables), 4.4), sharey=True, squeeze=False
     )
     layouts = 0
     for axes, (title, table) in zip(panels[0], tables.items(), strict=True):
-        strange = set(table["part"]) - set(COLOURS)
-        if strange:
-            raise UsageError(f"figure 3: no colour for the part {min(strange)!r}")
         medians = table.groupby(["arm", "part"])["instructions"].median()
         for place, arm in enumerate(arms):
-            if arm not in medians.index.get_level_values("arm"):
-                raise UsageError(f"figure 3: no recording of {arm}")
             bottom = 0.0
             for part, colour in COLOURS.items():
                 height = float(medians.get((arm, part), 0.0))
@@ -80,6 +76,17 @@ def parts_figure(
     )  # fmt: skip
     style.stamp(figure, origin, f"{layouts} layouts an arm", note="bar: median")
     return figure
+
+
+def _check(tables: Mapping[str, pd.DataFrame], arms: Mapping[str, str]) -> None:
+    """Raise UsageError for what cannot be drawn, before anything is."""
+    for table in tables.values():
+        strange = set(table["part"]) - set(COLOURS)
+        if strange:
+            raise UsageError(f"figure 3: no colour for the part {min(strange)!r}")
+        missing = [arm for arm in arms if arm not in set(table["arm"])]
+        if missing:
+            raise UsageError(f"figure 3: no recording of {missing[0]}")
 
 
 def changes_figure(
