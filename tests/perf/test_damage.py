@@ -72,7 +72,7 @@ def scripts() -> list[Path]:
 def test_damage__public_scripts(tmp_path: Path) -> None:
     files = scripts()
     if not files:
-        pytest.skip(f"public perf scripts are not beside the clone ({SHARED})")
+        pytest.skip(f"third-party data: public perf scripts are not beside the clone ({SHARED})")
     for file in files:
         content = file.read_bytes()
         try:

@@ -7,6 +7,7 @@ kept beside them, so that the run can go on where it was.
 
 from __future__ import annotations
 
+import enum
 import io
 import pickle
 from contextlib import ExitStack
@@ -49,6 +50,14 @@ class Outcome:
     packets: int = 0
     evicted: int = 0
     truncated: list[str] = field(default_factory=list)
+
+
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        """Write members of an enumeration by their value; some Pythons write a getattr() call."""
+        if isinstance(obj, enum.Enum):
+            return type(obj), (obj.value,)
+        return NotImplemented
 
 
 class _Unpickler(pickle.Unpickler):
@@ -159,7 +168,9 @@ class Job:
                     place=stop.checkpoint.place if stop else None,
                 )
         if stop is not None:
-            whole = pickle.dumps((self._files, self.outcome, stop.checkpoint), protocol=5)
+            state = io.BytesIO()
+            _Pickler(state, protocol=5).dump((self._files, self.outcome, stop.checkpoint))
+            whole = state.getvalue()
             write_bytes(self._kept, whole)
             raise InterruptedRunError(
                 f"stopped at byte {stop.checkpoint.place} of {file}; "

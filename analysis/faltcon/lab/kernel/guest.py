@@ -77,10 +77,10 @@ def run(
     Raises ToolFailedError when the guest outlives `guest.timeout_s` or its
     console is silent for `guest.silence_s`; it is ended first.
     """
-    program = command(build, initramfs, guest)
-    need(program[0])
     if build.variant.checks_itself and guest.icount:
         raise UsageError("a sanitizer build is not for counting")
+    program = command(build, initramfs, guest)
+    need(program[0])
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     lines: list[str] = []
