@@ -60,6 +60,12 @@ def test_samples_are_counted_by_who_was_running(
     assert count.samples == count.idle + count.client + count.server + count.other
 
 
+def test_a_thread_that_is_just_ending_has_no_number_any_more(tmp_path: Path) -> None:
+    text = tmp_path / "script.txt"
+    text.write_text(sample("ab") + sample(":-1").replace(" 123 ", "  -1 "))
+    assert count_samples(text, "lighttpd", "ab").samples == 2
+
+
 def test_a_profile_without_a_sample_is_an_error(tmp_path: Path) -> None:
     text = tmp_path / "script.txt"
     text.write_text("# only a comment\n")

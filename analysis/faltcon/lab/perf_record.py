@@ -23,7 +23,7 @@ __all__ = ["PerfPlan", "SampleCount", "choose_event", "count_samples", "save_sym
 
 SYMBOLS_EXPERIMENT = "kernel-symbols"
 # The first line of a sample in perf script's default text; the lines of its stack are indented.
-SAMPLE = re.compile(r"^ *(?P<comm>\S.*?)\s+(?P<tid>\d+)\s+\[(?P<cpu>\d+)\]\s+[\d.]+:")
+SAMPLE = re.compile(r"^ *(?P<comm>\S.*?)\s+(?P<tid>-?\d+)\s+\[(?P<cpu>\d+)\]\s+[\d.]+:")
 BUFFER = "16M"
 IDLE = "swapper"
 # Kernel threads that work for the network stack.
