@@ -105,6 +105,15 @@ def test_changes__are_taken_layout_by_layout(root: Path) -> None:
     assert ("level2", "faltcon") not in found
 
 
+def test_joined__structures_and_operations_are_one_part_and_the_sum_stays(root: Path) -> None:
+    table = handshake.of_parts(handshake.parts(handshake.load(root)), "route in others")
+    joined = handshake.joined(table)
+    assert set(joined["part"]) == {"objects", "others"}
+    found = handshake.changes(joined)
+    assert found["level2", "total"] == handshake.changes(table)["level2", "total"]
+    assert found["level2", "objects"].value == pytest.approx(74 / 302 - 1, abs=0.01)
+
+
 def test_changes__an_arm_that_lacks_a_layout_is_refused(root: Path) -> None:
     write(root, "stock", 4)
     with pytest.raises(UsageError, match="same layouts"):

@@ -30,6 +30,7 @@ __all__ = [
     "Boot",
     "by_function",
     "changes",
+    "joined",
     "load",
     "of_parts",
     "parts",
@@ -40,6 +41,8 @@ COUNTS, FUNCTIONS = "counts.txt", "functions.tsv"
 COLUMNS = ["region", "function", "bucket"]
 # As the paper's legend has them (Figure 3), and the route look-up, which it does not name.
 PARTS = ("request_sock", "synack", "faltcon", "route", OTHERS)
+# The kept structures, and the operations that keep them.
+OBJECTS = ("request_sock", "synack", "faltcon")
 # Where the route look-up is counted: with the rest, as the code has it, or with the SYNACK,
 # where table 2 puts _skb_refdst.
 ATTRIBUTIONS: Mapping[str, Mapping[str, str]] = {
@@ -156,6 +159,15 @@ def of_parts(table: pd.DataFrame, attribution: str) -> pd.DataFrame:
     moved = table.assign(part=table["part"].replace(dict(ATTRIBUTIONS[attribution])))
     keys = ["run", "configuration", "arm", "layout", "part"]
     return moved.groupby(keys, sort=False, as_index=False)[["instructions", "outside"]].sum()
+
+
+def joined(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with both kept structures and FALTCON's own operations as one part, `objects`.
+
+    Work on a kept structure is done by FALTCON's functions; only this sum does not
+    depend on where one ends and the other begins.
+    """
+    return table.assign(part=table["part"].replace(dict.fromkeys(OBJECTS, "objects")))
 
 
 def changes(table: pd.DataFrame, over: str = "instructions") -> dict[tuple[str, str], Estimate]:

@@ -9,8 +9,6 @@ from faltcon.verdicts.finding import Finding, untested
 from faltcon.verdicts.registry import answers
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from faltcon.claims import Claim
     from faltcon.verdicts.evidence import Evidence
 
@@ -25,8 +23,6 @@ PART_OF = {
     "saved-synack": "synack",
     "saved-others": "others",
 }
-# The two kept structures.
-OBJECTS = ("request_sock", "synack")
 # The paper prints whole per cents.
 HALF_DIGIT = 0.5
 
@@ -56,13 +52,13 @@ def saved(claim: Claim, evidence: Evidence) -> Finding:
     if len({round(estimate.value, 9) for estimate in found.values()}) == 1:
         shown = f"{-100 * ours.value:.1f}\N{NO-BREAK SPACE}%"
     together = [
-        f"{-100 * handshake.changes(_objects(table, name))[PAPERS_LEVEL, 'objects'].value:.1f}"
+        f"{-100 * handshake.changes(handshake.joined(rows))[PAPERS_LEVEL, 'objects'].value:.1f}"
         "\N{NO-BREAK SPACE}%"
-        for name in handshake.ATTRIBUTIONS
+        for rows in (handshake.of_parts(table, name) for name in handshake.ATTRIBUTIONS)
     ]
     moved = (
         ""
-        if PART_OF[claim.id] not in OBJECTS
+        if PART_OF[claim.id] not in handshake.OBJECTS
         else " Part of its work moved to FALTCON's own operations; both objects and these "
         f"operations together: {together[0]}, or {together[1]} with the route."
     )
@@ -78,9 +74,3 @@ def saved(claim: Claim, evidence: Evidence) -> Finding:
         "measured here",
         tuple(f"data/raw/{handshake.EXPERIMENT}/{b.run}" for b in boots),
     )
-
-
-def _objects(table: pd.DataFrame, attribution: str) -> pd.DataFrame:
-    """The parts with both structures and FALTCON's own operations in one, called `objects`."""
-    rows = handshake.of_parts(table, attribution)
-    return rows.assign(part=rows["part"].replace(dict.fromkeys((*OBJECTS, "faltcon"), "objects")))
