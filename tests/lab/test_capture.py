@@ -18,14 +18,47 @@ if TYPE_CHECKING:
 # A tcpdump that is behind: each time it is asked it has taken some more packets.
 SLOW = """\
 import signal, sys, time
-captured, received, step, dropped = 0, {received}, {step}, {dropped}
-def say(*_):
+captured, received, step, dropped, foreign = 0, 0, {step}, {dropped}, {foreign}
+def account(start, between):
     global captured
     captured = min(captured + step, received)
-    print(f"{{captured}} packets captured\\n{{received}} packets received by filter\\n"
-          f"{{dropped}} packets dropped by kernel", flush=True)
+    print(f"{{start}}{{captured}} packets captured{{between}}{{received + foreign}} packets "
+          f"received by filter{{between}}{{dropped}} packets dropped by kernel", flush=True)
+def say(*_):
+    global received
+    account("tcpdump: ", ", ")
+    received = {received}
 def end(*_):
-    say()
+    account("", "\\n")
+    sys.exit(0)
+signal.signal(signal.SIGUSR1, say)
+signal.signal(signal.SIGINT, end)
+print("tcpdump: listening on srv", flush=True)
+while True:
+    time.sleep(0.01)
+"""
+
+
+# One whose last packet comes after everything so far was written.
+LATE = """\
+import signal, sys, time
+asked, late = 0, False
+def account(captured, received, between=", "):
+    print(f"{captured} packets captured{between}{received} packets received by filter{between}"
+          "0 packets dropped by kernel", flush=True)
+def say(*_):
+    global asked
+    asked += 1
+    if asked == 1:
+        account(0, 0)
+    elif asked == 2:
+        account(100, 100)
+    elif asked == 3:
+        account(100, 101)
+    else:
+        account(101, 101)
+def end(*_):
+    account(101 if asked > 3 else 100, 101, "\\n")
     sys.exit(0)
 signal.signal(signal.SIGUSR1, say)
 signal.signal(signal.SIGINT, end)
@@ -42,23 +75,39 @@ def fake(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-@given(st.lists(st.tuples(*[st.integers(0, 10**9)] * 3), max_size=4))
-def test_every_account_of_tcpdump_is_read(numbers: list[tuple[int, int, int]]) -> None:
+@given(st.lists(st.tuples(*[st.integers(0, 10**9)] * 3), max_size=4), st.sampled_from([", ", "\n"]))
+def test_every_account_of_tcpdump_is_read(
+    numbers: list[tuple[int, int, int]], between: str
+) -> None:
+    def packets(number: int) -> str:
+        return f"{number} packet{'' if number == 1 else 's'}"
+
     text = "tcpdump: listening on srv\n" + "".join(
-        f"{a} packets captured\n{b} packets received by filter\n{c} packets dropped by kernel\n"
+        f"tcpdump: {packets(a)} captured{between}{packets(b)} received by filter{between}"
+        f"{packets(c)} dropped by kernel\n"
         for a, b, c in numbers
     )
     assert capture._counts(text) == [capture.Counts(*one) for one in numbers]  # noqa: SLF001
 
 
-def test_a_capture_waits_until_tcpdump_has_caught_up(
+def test_a_capture_waits_until_tcpdump_has_taken_all_but_foreign_packets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake(tmp_path, monkeypatch, SLOW.format(received=100, step=30, dropped=0))
+    fake(tmp_path, monkeypatch, SLOW.format(received=100, step=30, dropped=0, foreign=2))
     with ExitStack() as stack:
         counts = capture.start(stack, HOST, tmp_path).finish()
     assert counts == capture.Counts(100, 100, 0)
     assert counts.lost == 0
+
+
+def test_a_packet_that_comes_while_the_capture_ends_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "SETTLED_S", 0.05)
+    fake(tmp_path, monkeypatch, LATE)
+    with ExitStack() as stack:
+        counts = capture.start(stack, HOST, tmp_path).finish()
+    assert counts == capture.Counts(101, 101, 0)
 
 
 @pytest.mark.parametrize(("step", "dropped"), [(0, 0), (100, 3)])
@@ -66,7 +115,7 @@ def test_a_capture_that_lost_packets_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, dropped: int
 ) -> None:
     monkeypatch.setattr(capture, "CATCH_UP_S", 0.5)
-    fake(tmp_path, monkeypatch, SLOW.format(received=100, step=step, dropped=dropped))
+    fake(tmp_path, monkeypatch, SLOW.format(received=100, step=step, dropped=dropped, foreign=0))
     with ExitStack() as stack, pytest.raises(ToolFailedError, match=r"lost \d+ of 100 packets"):
         capture.start(stack, HOST, tmp_path).finish()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from faltcon.errors import ToolFailedError
@@ -24,9 +24,12 @@ __all__ = ["Capture", "Counts", "start"]
 START_S = 10
 # tcpdump may be behind: it gets this long to take what is in its buffer.
 CATCH_UP_S = 20
+# A closing connection may still send: the account has to stand still for this long.
+SETTLED_S = 0.5
+# One line when asked by a signal, three lines at the end.
 COUNTS = re.compile(
-    r"^(\d+) packets captured\n(\d+) packets received by filter\n(\d+) packets dropped by kernel",
-    re.MULTILINE,
+    r"(\d+) packets? captured(?:, |\n)(\d+) packets? received by filter(?:, |\n)"
+    r"(\d+) packets? dropped by kernel"
 )
 
 
@@ -40,8 +43,12 @@ class Counts:
 
     @property
     def lost(self) -> int:
-        """Packets that the file lacks."""
-        return self.received - self.captured + self.dropped
+        """Packets that the file lacks; what was dropped may be among the received or not."""
+        return max(self.received - self.captured, self.dropped)
+
+    def without(self, foreign: int) -> Counts:
+        """The account without packets that were received before the filter was set."""
+        return replace(self, received=self.received - foreign)
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,20 @@ class Capture:
 
     child: Child
     file: Path
+    # Between opening its socket and setting its filter tcpdump counts every packet as
+    # received, those that its filter then refuses among them.
+    foreign: int = 0
+
+    def account(self, deadline: float) -> Counts | None:
+        """What it says of now; None when it says nothing until the deadline."""
+        before = len(_counts(self.child.output()))
+        self.child.send(signal.SIGUSR1)
+        while len(said := _counts(self.child.output())) == before:
+            self.child.require_running()
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.02)
+        return said[-1].without(self.foreign)
 
     def finish(self) -> Counts:
         """End it once it has written all that it received, and return its account.
@@ -58,27 +79,24 @@ class Capture:
         what is still in its buffer and does not say so.
         """
         deadline = time.monotonic() + CATCH_UP_S
+        last = None
         while time.monotonic() < deadline:
-            before = len(_counts(self.child.output()))
-            self.child.send(signal.SIGUSR1)
-            while len(found := _counts(self.child.output())) == before:
-                self.child.require_running()
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(0.05)
-            if found and not found[-1].lost:
+            now = self.account(deadline)
+            if now is not None and not now.lost and now == last:
                 break
-            time.sleep(0.1)
+            last = now
+            time.sleep(SETTLED_S)
         self.child.stop(signal.SIGINT, grace_s=CATCH_UP_S)
         text = self.child.output()
         found = _counts(text)
         if not found:
             raise ToolFailedError(self.child.command, -1, f"{text}\ndoes not say what it captured")
-        if found[-1].lost:
+        final = found[-1].without(self.foreign)
+        if final.lost:
             raise ToolFailedError(
-                self.child.command, -1, f"lost {found[-1].lost} of {found[-1].received} packets"
+                self.child.command, -1, f"lost {final.lost} of {final.received} packets"
             )
-        return found[-1]
+        return final
 
 
 def _counts(text: str) -> list[Counts]:
@@ -86,7 +104,11 @@ def _counts(text: str) -> list[Counts]:
 
 
 def start(stack: ExitStack, where: Namespace, scratch: Path) -> Capture:
-    """Capture every TCP packet whole on the server's interface of a namespace."""
+    """Capture every TCP packet whole on the server's interface of a namespace.
+
+    Call it before the load: what tcpdump has received but not captured by then is
+    taken for packets that are not the load's.
+    """
     file = scratch / "capture.pcap"
     command = ["tcpdump", "-i", SERVER_INTERFACE, "-n", "-s", "0", "-Z", "root"]
     # A buffer that holds what comes while the other CPU is busy.
@@ -98,4 +120,7 @@ def start(stack: ExitStack, where: Namespace, scratch: Path) -> Capture:
         if time.monotonic() > deadline:
             raise ToolFailedError(command, -1, f"{child.output()}\ndid not begin to listen")
         time.sleep(0.02)
-    return Capture(child, file)
+    before = Capture(child, file).account(deadline)
+    if before is None:
+        raise ToolFailedError(command, -1, f"{child.output()}\ndoes not say what it captured")
+    return Capture(child, file, foreign=before.received - before.captured)
