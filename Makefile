@@ -38,6 +38,19 @@ book: ## Set up and build the book into book/_build/html
 book-now: $(STAMPS)/python $(STAMPS)/node
 	$(UV_RUN) tools/build-book
 
+site: book ## Make the folder that is published, build/site (URL=https://where.it/will/be/)
+	$(UV_RUN) tools/make-site $(if $(URL),--url $(URL)) $(if $(RELEASE),--release)
+
+check-site: site $(STAMPS)/debian-test ## Open every page of build/site in a browser: errors, access, speed, phone, keys, search, links
+	SITE_UNDER_TEST=build/site $(UV_RUN) pytest $(addprefix tests/book/test_,pages.py views.py offline.py links.py site.py notebooks.py)
+
+check-notebooks: book ## Run each chapter's saved notebook by itself, as a reader would
+	rm -rf build/notebooks && cp -r book/_build/html/_sources build/notebooks
+	$(UV_RUN) jupyter execute --timeout=900 build/notebooks/*.ipynb
+
+check-links: $(STAMPS)/python ## Follow the links that leave the project (needs the internet)
+	$(UV_RUN) lychee --no-progress --max-retries 3 --exclude-loopback README.md CONTRIBUTING.md CHANGELOG.md 'book/*.md' book/references.bib
+
 lint: $(STAMPS)/python ## Check style, types (mypy --strict) and that data flows one way
 	$(UV_RUN) ruff check .
 	$(UV_RUN) ruff format --check .
@@ -49,6 +62,9 @@ test: ## Set up, check style and types, bring the book up to date and run the te
 
 test-now: $(STAMPS)/python $(STAMPS)/debian-test lint book-now
 	$(UV_RUN) pytest
+
+reproduce: $(STAMPS)/python ## Check the paper's claims from the raw recordings; fails where a verdict or a recording changed
+	@tools/timed 'make reproduce' $(UV_RUN) tools/reproduce
 
 figures: $(STAMPS)/python ## Draw every figure of the book from data/raw into build/figures (SVG and PNG)
 	$(UV_RUN) tools/make-figures

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+    from faltcon.verdicts import Answered
+    from faltcon.verdicts.evidence import Evidence
+
 IN_CI = os.environ.get("CI", "").lower() == "true"
 # A reason that starts so is about data of others, which no set-up can fetch.
 NOT_OURS = "third-party data: "
@@ -54,6 +57,22 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _refuse(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def evidence() -> Evidence:
+    """The recordings that verdicts rest on, read once for all tests: that takes a while."""
+    from faltcon.verdicts.evidence import Evidence  # noqa: PLC0415  most tests need none
+
+    return Evidence()
+
+
+@pytest.fixture(scope="session")
+def found(evidence: Evidence) -> dict[str, Answered]:
+    """Each claim's answer, by its id."""
+    from faltcon import verdicts  # noqa: PLC0415  as above
+
+    return {row.claim.id: row for row in verdicts.check(evidence)}
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,8 @@ def figure(
     links = [("picture (SVG)", f"{name}.svg", "#")]
     if data is not None:
         links.append(("data (CSV)", f"{name}.csv", _csv_url(data)))
-    body = f'<img src="{svg}" alt="{html.escape(alt)}">'
+    # On a phone, a picture keeps a size at which its letters can be read, and scrolls in its box.
+    body = f'<div class="faltcon-scroll"><img src="{svg}" alt="{html.escape(alt)}"></div>'
     page = f'<div class="faltcon-figure">{body}{_origin_line(origin, links)}</div>'
     return View(page, png=pixels.getvalue())
 

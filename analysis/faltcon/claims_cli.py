@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from faltcon.errors import CheckFailedError
+from faltcon.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
     from faltcon.verdicts import Answered
@@ -24,8 +24,14 @@ def _group() -> None:
     """Keep this a group while it has a single command."""
 
 
-@app.command(epilog="Examples:  faltcon claims check   |   faltcon claims check --json")
+@app.command(
+    epilog="Examples:  faltcon claims check   |   faltcon claims check saved-total   |   "
+    "faltcon claims check --json"
+)
 def check(
+    claims: Annotated[
+        list[str] | None, typer.Argument(help="Ids of claims; all claims if left out.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a claim, one a line.")
     ] = False,
@@ -36,9 +42,14 @@ def check(
     """Compute every verdict anew from the data. Exit 1 when one differs from the committed one."""
     from faltcon import verdicts
 
+    only = claims or []
+    if only and rewrite:
+        raise UsageError("--write commits the verdicts on all claims; leave the ids out")
     with Console(stderr=True).status("reading the recordings"):
-        found = verdicts.check()
+        found = verdicts.check(only=only)
     known = {} if rewrite else verdicts.committed()
+    if only:
+        known = {name: verdict for name, verdict in known.items() if name in only}
     for row in found if as_json else ():
         typer.echo(json.dumps(_object(row), ensure_ascii=False))
     if not as_json:

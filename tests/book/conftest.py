@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parents[2]
 BOOK = PROJECT / "book"
-SITE = BOOK / "_build" / "html"
+# `make check-site` points these tests at the folder that is published.
+SITE = Path(os.environ.get("SITE_UNDER_TEST") or BOOK / "_build" / "html").resolve()
 SCREENSHOTS = PROJECT / "build" / "screenshots"
 
 
@@ -80,17 +82,32 @@ def shoot() -> Callable[[Page, str, str], None]:
     return shot
 
 
-@pytest.fixture(scope="session")
-def address(site: Path) -> Iterator[str]:
-    """The URL of the served book, without a slash at its end."""
-    handler = functools.partial(_Quiet, directory=str(site))
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a folder on localhost; its URL, without a slash at its end."""
+    handler = functools.partial(_Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[Path], AbstractContextManager[str]]:
+    """`serve(folder)` is a context manager that gives the URL of a folder."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def address(site: Path) -> Iterator[str]:
+    """The URL of the served book, without a slash at its end."""
+    with serving(site) as url:
+        yield url
 
 
 class Visit:
@@ -137,10 +154,15 @@ class Visit:
 
 @pytest.fixture
 def visit(browser: Browser, address: str) -> Callable[..., AbstractContextManager[Visit]]:
-    """Open a window: `visit(theme="dark", width=390)` is a context manager giving a Visit."""
+    """Open a window: `visit(theme="dark", width=390)` is a context manager giving a Visit.
+
+    at: where the site is, if not at its usual address.
+    """
 
     @contextlib.contextmanager
-    def window(*, theme: str = "light", width: int = 1280, height: int = 900) -> Iterator[Visit]:
+    def window(
+        *, theme: str = "light", width: int = 1280, height: int = 900, at: str = address
+    ) -> Iterator[Visit]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, locale="en-US"
         )
@@ -149,7 +171,7 @@ def visit(browser: Browser, address: str) -> Callable[..., AbstractContextManage
             f" localStorage.setItem('theme', '{theme}'); }}"
         )
         try:
-            yield Visit(context, address)
+            yield Visit(context, at)
         finally:
             context.close()
 

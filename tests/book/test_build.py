@@ -33,7 +33,7 @@ class Tiny:
         self.book = root / "book"
         self.html = self.book / "_build" / "html" / "page.html"
         self.book.mkdir(parents=True)
-        for folder in ("_ext", "_static", "_js", "_templates"):
+        for folder in ("_ext", "_js", "_site", "_static", "_templates"):
             shutil.copytree(BOOK / folder, self.book / folder)
         (self.book / "node_modules").symlink_to(BOOK / "node_modules")
         for name in ("_config.yml", "references.bib"):

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from faltcon.verdicts import Answered
 
 
-@pytest.fixture(scope="module")
-def evidence() -> Evidence:
-    return Evidence()
-
-
-@pytest.fixture(scope="module")
-def found(evidence: Evidence) -> dict[str, Answered]:
-    return {row.claim.id: row for row in verdicts.check(evidence)}
-
-
 def test_check__every_claim_has_one_answer_and_no_answer_is_without_a_claim() -> None:
     assert set(ANSWERS) == {claim.id for claim in claims.load()}
 
@@ -140,7 +130,7 @@ def test_claims_check__prints_objects_and_fails_on_a_changed_verdict(
     tmp_path: Path,
     found: dict[str, Answered],
 ) -> None:
-    monkeypatch.setattr(verdicts, "check", lambda: list(found.values()))
+    monkeypatch.setattr(verdicts, "check", lambda **_: list(found.values()))
     assert run(["claims", "check", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == len(found)
@@ -170,3 +160,21 @@ def test_claims_check__prints_objects_and_fails_on_a_changed_verdict(
 
     assert run(["claims", "check", "--write"]) == 0
     assert run(["claims", "check"]) == 0
+
+
+def test_claims_check__answers_the_claims_that_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["claims", "check", "server-clock", "f-key", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["id"] for row in rows] == ["f-key", "server-clock"]
+
+
+@pytest.mark.parametrize("arguments", [["no-such-claim"], ["f-key", "--write"]])
+def test_claims_check__refuses_unknown_claims_and_a_part_of_the_verdicts(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = verdicts.committed_file().read_bytes()
+    assert run(["claims", "check", *arguments]) == 2
+    assert arguments[0] in capsys.readouterr().err or "--write" in arguments
+    assert verdicts.committed_file().read_bytes() == before

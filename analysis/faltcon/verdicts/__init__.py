@@ -24,7 +24,7 @@ from faltcon.verdicts.finding import VERDICTS, Finding, Origin, Verdict
 from faltcon.verdicts.registry import ANSWERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from faltcon.claims import Claim
@@ -57,10 +57,16 @@ class Answered:
     finding: Finding
 
 
-def check(evidence: Evidence | None = None) -> list[Answered]:
-    """Answer every claim, in the paper's order. Raises InputError for data that cannot be read."""
+def check(evidence: Evidence | None = None, only: Collection[str] = ()) -> list[Answered]:
+    """Answer every claim, or only those with these ids, in the paper's order.
+
+    Raises UsageError for an id that no claim has, InputError for data that cannot be read.
+    """
     evidence = evidence or Evidence()
-    return [Answered(c, ANSWERS[c.id](c, evidence)) for c in claims.load()]
+    for name in only:
+        claims.get(name)
+    wanted = [c for c in claims.load() if not only or c.id in only]
+    return [Answered(c, ANSWERS[c.id](c, evidence)) for c in wanted]
 
 
 def committed_file() -> Path:
