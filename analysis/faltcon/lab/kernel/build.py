@@ -119,6 +119,8 @@ def fragments(build: Build) -> list[Path]:
         names.append("debian")
     if build.variant is not Variant.STOCK:
         names.append(str(build.variant))
+    if build.variant is Variant.KUNIT:
+        names.append("tests")
     if build.cycles:
         names.append("cycles")
     return [kernel_dir() / "config" / f"{name}.config" for name in names]
