@@ -78,7 +78,12 @@ readme-figure: $(STAMPS)/python ## Draw the README's picture from the recordings
 test-kernel: $(STAMPS)/python $(STAMPS)/debian-kernel ## Build, boot and test a kernel with the series, and its KUnit suite (QEMU)
 	$(UV_RUN) faltcon lab kernel test --base 6.1
 
+test-kernel-ci: $(STAMPS)/python $(STAMPS)/debian-kernel ## The same on one kernel, which has the KUnit suite built in: as much as fits beside other tests
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kunit
+
 test-kernel-full: test-kernel $(STAMPS)/debian-test ## The same with sanitizers under a storm, on 2 and 8 virtual CPUs, with real programs, in user-mode Linux
+	$(UV_RUN) faltcon lab kernel test --base 6.1 --each-patch
+	$(UV_RUN) faltcon lab kernel test --base 5.10
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --programs
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 2
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 8

@@ -73,15 +73,20 @@ bool sysctl_exists(const char *name)
 	return access(path, F_OK) == 0;
 }
 
-void sysctl_set(const char *name, long value)
+bool sysctl_takes(const char *name, long value)
 {
 	char path[256];
 	FILE *file;
 
 	sysctl_path(path, sizeof(path), name);
 	file = fopen(path, "w");
-	if (!file || fprintf(file, "%ld", value) < 0 || fclose(file))
-		fail("cannot write %ld to %s", value, path);
+	return file && fprintf(file, "%ld", value) >= 0 && !fclose(file);
+}
+
+void sysctl_set(const char *name, long value)
+{
+	if (!sysctl_takes(name, value))
+		fail("cannot write %ld to %s", value, name);
 }
 
 long sysctl_get(const char *name)

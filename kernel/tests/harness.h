@@ -63,6 +63,7 @@ void set_address(const char *device, const char *address);
 void set_arp(const char *address, const uint8_t mac[6], const char *device);
 
 void sysctl_set(const char *name, long value);
+bool sysctl_takes(const char *name, long value);
 long sysctl_get(const char *name);
 bool sysctl_exists(const char *name);
 long counter(const char *name);	/* of TcpExt, this namespace */

@@ -9,6 +9,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Connections on any kernel, at each level that it has. */
+static void smoke__connections(void)
+{
+	int listener = listen_on("0.0.0.0", PORT, 128), level;
+
+	handshakes(listener, PORT, 20);
+	if (!sysctl_exists(LEVEL))
+		return;
+	for (level = 1; sysctl_takes(LEVEL, level); level++)
+		handshakes(listener, PORT, 20);
+	check_ge(level, 2);
+	sysctl_set(LEVEL, 0);
+	check_eq(kept("f_request_socks"), 0);
+	check_eq(kept("f_synacks"), 0);
+}
+
 static void off__stock_path(void)
 {
 	int listener = warm(0);
@@ -327,6 +343,7 @@ static void bypass__syn_cookies(void)
 }
 
 const struct test path_tests[] = {
+	TEST(smoke__connections),
 	TEST(off__stock_path),
 	TEST(threshold__below_at_above),
 	TEST(threshold__zero_keeps_from_the_first),

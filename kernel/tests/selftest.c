@@ -101,7 +101,7 @@ void set_int(int fd, int level, int name, int value, const char *what)
 int main(int argc, char **argv)
 {
 	static const struct test *const files[] = { path_tests, listener_tests, route_tests,
-						    life_tests };
+						    life_tests, netfilter_tests };
 	static struct test tests[MAX_TESTS];
 	const struct test *test;
 	size_t file;

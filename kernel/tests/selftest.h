@@ -35,5 +35,6 @@ extern const struct test path_tests[];		/* path.c */
 extern const struct test listener_tests[];	/* listeners.c */
 extern const struct test route_tests[];		/* routes.c */
 extern const struct test life_tests[];		/* life.c */
+extern const struct test netfilter_tests[];	/* netfilter.c */
 
 #endif

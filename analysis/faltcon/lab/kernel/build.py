@@ -17,12 +17,21 @@ from faltcon.lab.kernel.lock import locked
 from faltcon.lab.kernel.steps import Steps, need
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from faltcon.lab.kernel.base import BaseKernel
 
-__all__ = ["Arch", "Build", "Config", "Variant", "build", "fragments", "missing_options"]
+__all__ = [
+    "Arch",
+    "Build",
+    "Config",
+    "Variant",
+    "build",
+    "fragments",
+    "missing_options",
+    "warnings",
+]
 
 NOTE_FILE = "faltcon-build.txt"
 TOOLS = (
@@ -70,7 +79,9 @@ class Config(StrEnum):
 class Build:
     """One kernel: its choices, and where its files are.
 
-    `cycles` puts the stamps of section 4.2 in, into a stock kernel too.
+    `cycles` puts the stamps of section 4.2 in, into a stock kernel too. `first`,
+    if not 0, takes only so many patches of the series; all such kernels share
+    one folder and one tree, for the next differs from the last in little.
     """
 
     base: BaseKernel
@@ -79,6 +90,12 @@ class Build:
     config: Config = Config.MINIMAL
     source: Path | None = None
     cycles: bool = False
+    first: int = 0
+
+    @property
+    def work(self) -> Path:
+        """Folder of trees and builds."""
+        return work_dir() / "each" if self.first else work_dir()
 
     @property
     def name(self) -> str:
@@ -90,7 +107,7 @@ class Build:
     @property
     def folder(self) -> Path:
         """Where make writes (O=)."""
-        return work_dir() / "out" / self.name
+        return self.work / "out" / self.name
 
     @property
     def image(self) -> Path:
@@ -119,6 +136,8 @@ def fragments(build: Build) -> list[Path]:
         names.append("debian")
     if build.variant is not Variant.STOCK:
         names.append(str(build.variant))
+    if build.variant is Variant.KUNIT and not build.first:
+        names.append("tests")
     if build.cycles:
         names.append("cycles")
     return [kernel_dir() / "config" / f"{name}.config" for name in names]
@@ -140,14 +159,14 @@ def missing_options(asked: Sequence[Path], config: Path) -> list[str]:
     ]
 
 
-def _environment() -> dict[str, str]:
+def _environment(build: Build) -> dict[str, str]:
     # A build is the same wherever and whenever it is made; paths below the work folder are
     # given to the compiler as relative ones, so that all clones share the compiler's cache.
     return {
         "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 2026",
         "KBUILD_BUILD_USER": "faltcon",
         "KBUILD_BUILD_HOST": "faltcon",
-        "CCACHE_BASEDIR": str(work_dir()),
+        "CCACHE_BASEDIR": str(build.work),
         "CCACHE_NOHASHDIR": "1",
         "CCACHE_DIR": os.environ.get("CCACHE_DIR", str(cache_dir() / "ccache")),
         "CCACHE_MAXSIZE": os.environ.get("CCACHE_MAXSIZE", "2G"),
@@ -159,12 +178,14 @@ def _tree(build: Build, steps: Steps) -> Path:
     if build.source is not None and not (build.source / "Kbuild").exists():
         raise UsageError(f"{build.source} is no kernel source tree")
     origin = build.source.resolve() if build.source else source.pristine(build.base, steps)
-    trees = work_dir() / "src"
+    trees = build.work / "src"
     tree = trees / f"{origin.name}-faltcon"
     with locked(trees / ".lock", steps):
         if build.variant is not Variant.STOCK:
             name = build.base.name
             ours = [*series.patches(name), *series.test_patches(name)]
+            if build.first:
+                ours = series.patches(name)[: build.first]
             series.apply(origin, tree, ours, steps)
         elif build.cycles:
             tree = trees / f"{origin.name}-cycles"
@@ -180,6 +201,9 @@ def _tree(build: Build, steps: Steps) -> Path:
 def _configure(build: Build, tree: Path, make: list[str], steps: Steps) -> None:
     parts = fragments(build)
     stamp = "\n".join(f"{sha256_of(part)} {part.name}" for part in parts)
+    if build.first:
+        # The next patch may bring an option that the last tree did not have.
+        stamp += f"\nwith the first {build.first} patches"
     note = build.folder / NOTE_FILE
     if build.config_file.exists() and note.exists() and note.read_text("utf-8") == stamp:
         steps.run("check the configuration", "seconds", [*make, "olddefconfig"])
@@ -222,10 +246,31 @@ def _compile(what: Build, tree: Path, steps: Steps, jobs: int | None) -> None:
     workers = jobs or os.cpu_count() or 1
     steps.run(
         f"build {what.name}", takes, [*make, f"-j{workers}", what.target],
-        environment=_environment(),
+        environment=_environment(what),
     )  # fmt: skip
     if not what.image.exists():
         raise ToolFailedError(make, 0, f"{what.image} is not there")
+
+
+def warnings(what: Build, files: Collection[str], steps: Steps) -> list[str]:
+    """What the compiler says with W=1 of those of `files` (paths of C files) that are built in.
+
+    `what` is built. Its objects of these files are made again, and once more by
+    the next build, which has not this option.
+    """
+    objects = [file[:-2] + ".o" for file in sorted(files) if file.endswith(".c")]
+    objects = [name for name in objects if (what.folder / name).exists()]
+    if not objects:
+        return []
+    step = f"warnings of {len(objects)} files"
+    with locked(what.folder / ".lock", steps):
+        for name in objects:
+            (what.folder / name).unlink()
+        # The folder's own Makefile knows its tree.
+        make = ["make", "-C", str(what.folder), f"ARCH={what.arch}", "CC=ccache gcc", "W=1"]
+        steps.run(step, "a minute", [*make, *objects], environment=_environment(what))
+    text = steps.log_of(step).read_text("utf-8", errors="replace")
+    return [line for line in text.splitlines() if "warning:" in line]
 
 
 def release(what: Build) -> str:

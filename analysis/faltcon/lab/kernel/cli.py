@@ -83,7 +83,7 @@ def path(
     name="test",
     epilog="Examples:  faltcon lab kernel test --base 6.1   |   "
     "faltcon lab kernel test --variant debug --cpus 8   |   faltcon lab kernel test wire__   |   "
-    "faltcon lab kernel test --programs",
+    "faltcon lab kernel test --programs   |   faltcon lab kernel test --each-patch",
 )
 def run_tests(
     *,
@@ -105,18 +105,25 @@ def run_tests(
             "--programs", help="Run nginx, lighttpd, curl, ab and wrk in the guest instead."
         ),
     ] = False,
+    each_patch: Annotated[
+        bool,
+        typer.Option(
+            "--each-patch", help="Build, boot and connect after each patch of the series instead."
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Keep the run as a recording in this folder (data/raw).")
     ] = None,
 ) -> None:
     """Boot a kernel, run the tests in it and the KUnit suite; print KTAP. Exit 0 when all pass."""
-    from faltcon.lab.kernel import keep, selftest
+    from faltcon.lab.kernel import each, keep, selftest
 
     if variant is Variant.STOCK:
         raise UsageError("the stock kernel has nothing to test; choose another --variant")
-    if out is not None and (only or programs):
+    if out is not None and (only or programs or each_patch):
         raise UsageError(
-            "a recording is of all tests; leave out --out, or the names and --programs"
+            "a recording is of all tests; leave out --out, or the names, --programs and "
+            "--each-patch"
         )
     what = Build(load(base), variant, arch, config)
     need(*TOOLS, *(() if arch is Arch.UM else ("qemu-system-x86_64",)), "busybox")
@@ -128,7 +135,9 @@ def run_tests(
         typer.echo(line)
 
     began, start = time.time(), time.monotonic()
-    if programs:
+    if each_patch:
+        report = each.run_each(what, steps, cpus=cpus, on_line=show)
+    elif programs:
         report = selftest.run_programs(what, steps, cpus, show)
     else:
         report = selftest.run_all(what, steps, only or (), cpus=cpus, on_line=show, storm_s=storm)

@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 SOURCES = (
-    "selftest.c", "path.c", "listeners.c", "routes.c", "life.c", "harness.c", "net.c", "raw.c",
+    "selftest.c", "path.c", "listeners.c", "routes.c", "life.c", "netfilter.c", "harness.c",
+    "net.c", "raw.c",
 )  # fmt: skip
 STORM_SOURCES = ("storm.c", "harness.c", "net.c", "raw.c")
 STORM_S = 60

@@ -92,6 +92,10 @@ class Steps:
         """Print one line for the user."""
         self.console.print(text, markup=False)
 
+    def log_of(self, what: str) -> Path:
+        """The log file of a step."""
+        return self.logs / f"{what.replace(' ', '-').replace('/', '_')}.log"
+
     def run(
         self,
         what: str,
@@ -109,7 +113,7 @@ class Steps:
         """
         need(command[0])
         self.logs.mkdir(parents=True, exist_ok=True)
-        log = self.logs / f"{what.replace(' ', '-').replace('/', '_')}.log"
+        log = self.log_of(what)
         log.unlink(missing_ok=True)
         self.say(f"{what} ({takes}) ...")
         start = time.monotonic()
