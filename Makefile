@@ -25,7 +25,7 @@ $(STAMPS)/debian-%: tools/setup-debian
 $(STAMPS)/python: pyproject.toml uv.lock tools/setup-uv $(STAMPS)/debian-book
 	@mkdir -p $(@D)
 	tools/setup-uv
-	uv sync --frozen
+	uv sync --frozen --compile-bytecode
 	@touch $@
 
 $(STAMPS)/node: book/package.json book/package-lock.json $(STAMPS)/debian-book

@@ -6,6 +6,8 @@ Run as root (it makes a network namespace for lighttpd and ab). Rounds are
 interleaved: each tool once, then all again. Python tools measure themselves
 after start-up, as a chapter or a notebook meets them; `faltcon, with start-up`
 is the same as a command of its own, and `ratio_with_startup` is against that.
+Each Python command runs once before, so that its bytecode and compiled loops
+are kept, as they are on a machine where it was used before.
 Ratios are of seconds and, `_cpu`, of CPU seconds, which other programs on the
 machine disturb less. Of `perf script -s stackcollapse` the ratio is of its own time: what it takes
 beyond the `perf script` of the same round. Writes <out>/perf.json, with the
@@ -218,6 +220,9 @@ def main() -> None:
     if options.stackcollapse is not None:
         collapse = f"perl {options.stackcollapse.resolve()} --kernel {text} > /dev/null"
         tools["stackcollapse-perf.pl"] = (collapse, False)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for source in (tiny, tiny_text):
+        run(f"{command} {source} > /dev/null")
     results: dict[str, list[Run]] = {name: [] for name in tools}
     for turn in range(options.rounds):
         for name, (line, own_clock) in tools.items():

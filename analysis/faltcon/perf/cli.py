@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,16 +10,9 @@ import typer
 
 from faltcon.errors import InputError
 from faltcon.perf import viewcli
-from faltcon.perf.commands import (
-    Event,
-    File,
-    Files,
-    Symbols,
-    no_sample_of,
-    read,
-    tell,
-    write_out,
-)
+from faltcon.perf.commands import Event, File, Files, Symbols
+from faltcon.perf.folding import Unclosed, fold_file
+from faltcon.perf.inout import no_sample_of, read
 
 if TYPE_CHECKING:
     from faltcon.perf.breakdown import Breakdown
@@ -38,13 +30,6 @@ RulesFile = Annotated[
 Variant = Annotated[
     str, typer.Option(help="Variant of the rules: a \\[variants.NAME] of the file.")
 ]
-
-
-class Unclosed(enum.StrEnum):
-    """What to do with a last sample that no blank line ends."""
-
-    keep = "keep"
-    drop = "drop"
 
 
 @app.callback()
@@ -81,27 +66,18 @@ def fold(
     kallsyms: Symbols = None,
 ) -> None:
     """Folded stacks to standard output, as stackcollapse-perf.pl's options give them."""
-    from faltcon.perf.fold import Folder, FoldOptions, folded_bytes
-
-    options = FoldOptions(
+    fold_file(
+        file,
         pid=pid,
         tid=tid,
-        kernel=kernel or annotate_all,
-        jit=jit or annotate_all,
+        kernel=kernel,
+        jit=jit,
+        annotate_all=annotate_all,
         addrs=addrs,
         event=event,
+        unclosed=unclosed,
+        kallsyms=kallsyms,
     )
-    as_flamegraph = any((pid, tid, kernel, jit, annotate_all, addrs))
-    keep = not as_flamegraph if unclosed is None else unclosed is Unclosed.keep
-    profile = read(file, symbols=kallsyms, addresses=addrs, threads=tid, keep_unclosed=keep)
-    folder = Folder(options)
-    for tally in profile.tallies:
-        folder.add(tally)
-    stacks = folder.stacks
-    if not stacks:
-        raise no_sample_of(event, file)
-    tell(profile, folder.other_events)
-    write_out(folded_bytes(stacks))
 
 
 @app.command(

@@ -18,10 +18,11 @@ from faltcon.errors import EmptyInputError
 from faltcon.perf.datareader import CUT_SAMPLES, LOST, TORN, UNKNOWN_EVENT
 from faltcon.perf.framing import Chains, Framing
 from faltcon.perf.kernelsyms import find_kallsyms
-from faltcon.perf.numbering import HashCollisionError, Numbers, Stacks
+from faltcon.perf.numbering import HashCollisionError, Numbers
 from faltcon.perf.perfdata import DAMAGED_RECORD, PerfData
 from faltcon.perf.replay import SAMPLE, Resolver
 from faltcon.perf.sideband import Sideband
+from faltcon.perf.stacking import Stacking
 from faltcon.perf.tally import Profile, Tally
 from faltcon.perf.walk import Words, records
 
@@ -83,8 +84,8 @@ def _read(
     resolver = Resolver.of(kernel, find_kallsyms(recording, symbols), recording.features.release)
     framing = Framing(resolver, addresses=addresses)
     for seed in itertools.count():
-        framing.torn = 0
-        tallying = _Tallying(recording, words, sideband, framing, Stacks(seed), threads=threads)
+        stacking = Stacking(framing, seed)
+        tallying = _Tallying(recording, words, sideband, stacking, threads=threads)
         try:
             for first in range(0, len(places), BATCH):
                 tallying.add(places[first : first + BATCH])
@@ -94,8 +95,8 @@ def _read(
             continue
         break
     skipped.update(tallying.skipped)
-    if framing.torn:
-        skipped[TORN] += framing.torn
+    if stacking.torn:
+        skipped[TORN] += stacking.torn
     return Profile(recording.file, tallying.tallies(), skipped, kernel.throttled)
 
 
@@ -107,8 +108,7 @@ class _Tallying:
         recording: PerfData,
         words: Words,
         sideband: Sideband,
-        framing: Framing,
-        stacks: Stacks,
+        stacking: Stacking,
         *,
         threads: bool,
     ) -> None:
@@ -117,9 +117,8 @@ class _Tallying:
         self._layout = recording.events[0].layout
         self._words = words
         self._sideband = sideband
-        self._framing = framing
         self._chains = Chains(self._layout)
-        self._stacks = stacks
+        self._stacking = stacking
         self._threads = threads
         self._who = Numbers()
         self._pairs = Numbers()
@@ -158,10 +157,7 @@ class _Tallying:
         weights = np.ones(len(places), np.int64)
         if layout.period >= 0:
             weights = np.maximum(words.at(places + 8 + layout.period).astype(np.int64), 1)
-        frames, counts = self._framing.frames(
-            chains, lambda: self._sideband.maps_at(processes, times, places)
-        )
-        stacks = self._stacks.of(frames, counts)
+        stacks = self._stacking.of(chains, lambda: self._sideband.maps_at(processes, times, places))
         comms = self._sideband.comms_at(tids, times, places)
         who = (comms * len(self._events) + events).astype(np.uint64)
         if self._threads:
@@ -189,8 +185,7 @@ class _Tallying:
 
     def tallies(self) -> list[Tally]:
         """What was summed so far."""
-        frames, names = self._framing.found, self._sideband.names
-        stacks = [tuple([frames[one] for one in stack]) for stack in self._stacks]
+        stacks, names = self._stacking.stacks, self._sideband.names
         with_period = self._layout.period >= 0
         whos = []
         for key in self._who.distinct():

@@ -11,8 +11,6 @@ from faltcon.perf.numbering import Numbers
 from faltcon.perf.tally import plain_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from faltcon.perf.attrs import Layout
@@ -20,10 +18,10 @@ if TYPE_CHECKING:
     from faltcon.perf.samples import Frame
     from faltcon.perf.walk import Words
 
-__all__ = ["Chain", "Chains", "Framing"]
+__all__ = ["CONTEXT_MAX", "Chain", "Chains", "Framing"]
 
 # Markers in a callchain (enum perf_callchain_context).
-_CONTEXT_MAX = np.uint64((1 << 64) - 4095)
+CONTEXT_MAX = np.uint64((1 << 64) - 4095)
 _CONTEXT_HYPERVISOR = np.uint64((1 << 64) - 32)
 _CONTEXT_KERNEL = np.uint64((1 << 64) - 128)
 _CONTEXT_USER = np.uint64((1 << 64) - 512)
@@ -34,12 +32,15 @@ _KERNEL_MODE = 1
 class Chain:
     """Callchains of a batch of samples that fit their records.
 
-    whole: of every sample, whether it fits. addresses: one chain behind the
-    other, with the markers that are not at a chain's head. counts: of
-    addresses, by chain. kernel: by chain, whether it begins in the kernel.
+    whole: of every sample, whether it fits. leaf: by chain, the interrupted
+    address; 0 where there is none, or where a marker stands there. addresses:
+    of the callers, one chain behind the other, with the markers that are not at
+    a chain's head. counts: of addresses, by chain. kernel: by chain, whether it
+    begins in the kernel.
     """
 
     whole: NDArray[np.bool_]
+    leaf: NDArray[np.uint64]
     addresses: NDArray[np.uint64]
     counts: NDArray[np.int64]
     kernel: NDArray[np.bool_]
@@ -68,7 +69,11 @@ class Chains:
         marked = (counts > 0) & ((heads == _CONTEXT_KERNEL) | (heads == _CONTEXT_USER))
         kernel = np.where(marked, heads == _CONTEXT_KERNEL, kernel)
         begins, counts = begins + 8 * marked, counts - marked
-        return Chain(whole, words.runs(begins, counts), counts, kernel)
+        leaf = words.at(np.where(counts > 0, begins, places[whole]))
+        plain = (counts > 0) & (leaf < CONTEXT_MAX)
+        leaf[~plain] = 0
+        begins, counts = begins + 8 * plain, counts - plain
+        return Chain(whole, leaf, words.runs(begins, counts), counts, kernel)
 
     def _runs(
         self, words: Words, places: NDArray[np.int64], sizes: NDArray[np.int64]
@@ -100,7 +105,6 @@ class Framing:
 
     def __init__(self, resolver: Resolver, *, addresses: bool) -> None:
         self.found: list[Frame] = []
-        self.torn = 0
         self._numbers: dict[Frame, int] = {}
         self._resolver = resolver
         self._addresses = addresses
@@ -111,46 +115,60 @@ class Framing:
         self._mapped = Numbers()
         self._user_frames: NDArray[np.int32] = np.empty(0, np.int32)
 
-    def frames(
+    def leaves(
         self,
-        chains: Chain,
-        maps: Callable[[], tuple[NDArray[np.int64], list[list[Mapping]]]],
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Frame numbers, one stack behind the other, and how many are each stack's.
+        addresses: NDArray[np.uint64],
+        kernel: NDArray[np.bool_],
+        versions: NDArray[np.int64],
+        maps: list[list[Mapping]],
+    ) -> NDArray[np.int32]:
+        """The frame number of each address.
 
-        maps: gives each chain's number of memory maps, and the maps by number;
-        asked only where there are user frames.
+        kernel: whether it is the kernel's; else versions has the number of its
+        process's memory maps, and maps holds them by number.
         """
-        addresses, lengths = chains.addresses, chains.counts
-        if addresses.max(initial=0) < _CONTEXT_MAX:
-            if chains.kernel[lengths > 0].all():
-                return self._of_kernel(addresses), lengths
-            kernel = np.repeat(chains.kernel, lengths)
-        else:
-            marks = addresses >= _CONTEXT_MAX
-            wanted = ~marks & ~self._torn(chains, marks)
-            kernel = _in_kernel(chains, marks)[wanted]
-            before = np.append(0, np.cumsum(wanted))
-            ends = np.cumsum(lengths)
-            lengths = before[ends] - before[ends - lengths]
-            addresses = addresses[wanted]
+        if kernel.all():
+            return self._of_kernel(addresses)
         numbers = np.empty(len(addresses), np.int32)
         numbers[kernel] = self._of_kernel(addresses[kernel])
-        if not kernel.all():
-            versions, known = maps()
-            versions = np.repeat(versions, lengths)[~kernel]
-            numbers[~kernel] = self._of_user(addresses[~kernel], versions, known)
-        return numbers, lengths
+        numbers[~kernel] = self._of_user(addresses[~kernel], versions[~kernel], maps)
+        return numbers
 
-    def _torn(self, chains: Chain, marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Of each address, whether its chain has a mark that perf does not know; counts them."""
-        known = (_CONTEXT_HYPERVISOR, _CONTEXT_KERNEL, _CONTEXT_USER)
-        odd = marks & ~np.isin(chains.addresses, np.array(known))
-        owners = np.repeat(np.arange(len(chains.counts)), chains.counts)
-        torn = np.zeros(len(chains.counts), np.bool_)
-        torn[owners[odd]] = True
-        self.torn += int(torn.sum())
-        return torn[owners]
+    def frames(
+        self,
+        addresses: NDArray[np.uint64],
+        lengths: NDArray[np.int64],
+        kernel: NDArray[np.bool_],
+        versions: NDArray[np.int64],
+        maps: list[list[Mapping]],
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]:
+        """Frame numbers, one stack behind the other, how many are each stack's, which are torn.
+
+        addresses: of the chains, with their markers; lengths: of each chain;
+        kernel: whether it begins there; versions, maps: as for leaves. A torn
+        chain, with a mark that perf does not know, has no frame.
+        """
+        marks = addresses >= CONTEXT_MAX
+        torn = self._torn(addresses, lengths, marks)
+        wanted = ~marks & ~np.repeat(torn, lengths)
+        of_kernel = _in_kernel(addresses, lengths, kernel, marks)[wanted]
+        before = np.append(0, np.cumsum(wanted))
+        ends = np.cumsum(lengths)
+        counts = before[ends] - before[ends - lengths]
+        numbers = self.leaves(addresses[wanted], of_kernel, np.repeat(versions, counts), maps)
+        return numbers, counts, torn
+
+    @staticmethod
+    def _torn(
+        addresses: NDArray[np.uint64], lengths: NDArray[np.int64], marks: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Of each chain, whether it has a mark that perf does not know."""
+        odd = marks.copy()
+        for known in (_CONTEXT_HYPERVISOR, _CONTEXT_KERNEL, _CONTEXT_USER):
+            odd &= addresses != known
+        torn = np.zeros(len(lengths), np.bool_)
+        torn[np.repeat(np.arange(len(lengths)), lengths)[odd]] = True
+        return torn
 
     def _of_kernel(self, addresses: NDArray[np.uint64]) -> NDArray[np.int32]:
         known = len(self._kernel)
@@ -198,14 +216,18 @@ class Framing:
         return number
 
 
-def _in_kernel(chains: Chain, marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _in_kernel(
+    addresses: NDArray[np.uint64],
+    counts: NDArray[np.int64],
+    kernel: NDArray[np.bool_],
+    marks: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
     """Of each address, whether it is the kernel's: a mark says whose addresses follow it."""
-    addresses, counts = chains.addresses, chains.counts
     filled = counts > 0
     begins = (np.cumsum(counts) - counts)[filled]
     last = np.zeros(len(addresses), np.int64)
     # 2 * place + whose, so that the largest so far is the last one.
-    last[begins] = 2 * begins + chains.kernel[filled]
+    last[begins] = 2 * begins + kernel[filled]
     places = np.flatnonzero(marks)
     values = addresses[places]
     turns = (values == _CONTEXT_KERNEL) | (values == _CONTEXT_USER)

@@ -97,32 +97,33 @@ def flat_places(begins: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray
 
 
 class Stacks:
-    """Numbers from 0 on for distinct runs of frame numbers, each run kept once.
+    """Numbers from 0 on for distinct runs of whole numbers (frames or addresses), each kept once.
 
-    seed: of the hash. Equality is checked frame by frame; raises
-    HashCollisionError where the hash did not tell two stacks apart.
+    kind: of the numbers. seed: of the hash. Equality is checked number by
+    number; raises HashCollisionError where the hash did not tell two runs apart.
     """
 
-    def __init__(self, seed: int = 0) -> None:
-        self._random = np.random.default_rng(seed)
-        self._factors = self._drawn(256)
+    def __init__(self, seed: int = 0, kind: type[np.integer] = np.int32) -> None:
+        self._seed = seed
+        self._factors = _odd_numbers(256, seed)
         self._hashes = Numbers()
-        self._pool: NDArray[np.int32] = np.empty(0, np.int32)
+        self._pool = np.empty(0, kind)
         self._begins: NDArray[np.int64] = np.zeros(1, np.int64)
 
     def __len__(self) -> int:
         """How many distinct stacks there are."""
         return len(self._hashes)
 
-    def of(self, frames: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.int32]:
+    def of(self, frames: NDArray[np.integer], counts: NDArray[np.int64]) -> NDArray[np.int32]:
         """The number of each stack, shape (n,).
 
         frames: the stacks' frame numbers, one stack behind the other; counts:
         how many are each stack's, shape (n,).
         """
         begins = np.cumsum(counts) - counts
+        depths = np.arange(len(frames)) - np.repeat(begins, counts)
         known = len(self)
-        numbers = self._hashes.of(self._hash(frames, begins, counts))
+        numbers = self._hashes.of(self._hash(frames, begins, counts, depths))
         rows = np.flatnonzero(numbers >= known)
         if len(rows):
             # One stack stands for all that have its hash; whether rightly is seen below.
@@ -133,9 +134,10 @@ class Stacks:
             self._pool = np.concatenate([self._pool, own])
             self._begins = np.concatenate([self._begins, ends])
         lengths = self._begins[1:] - self._begins[:-1]
-        if (lengths[numbers] != counts).any() or (
-            self._pool[flat_places(self._begins[numbers], counts)] != frames
-        ).any():
+        if (lengths[numbers] != counts).any():
+            raise HashCollisionError
+        depths += np.repeat(self._begins[numbers], counts)
+        if (self._pool[depths] != frames).any():
             raise HashCollisionError
         return numbers
 
@@ -146,19 +148,30 @@ class Stacks:
             yield pool[begin:end]
 
     def _hash(
-        self, frames: NDArray[np.int32], begins: NDArray[np.int64], counts: NDArray[np.int64]
+        self,
+        frames: NDArray[np.integer],
+        begins: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        depths: NDArray[np.int64],
     ) -> NDArray[np.uint64]:
         deepest = int(counts.max(initial=0))
         if deepest > len(self._factors):
-            self._factors = np.concatenate([self._factors, self._drawn(deepest)])
+            self._factors = _odd_numbers(2 * deepest, self._seed)
         found = counts.astype(np.uint64) * _MIX
         filled = np.flatnonzero(counts)
         if len(filled):
-            depths = np.arange(len(frames)) - np.repeat(begins, counts)
-            mixed = (frames.astype(np.uint64) + np.uint64(1)) * self._factors[depths]
+            mixed = self._factors[depths]
+            mixed *= frames.astype(np.uint64) + np.uint64(1)
             found[filled] += np.add.reduceat(mixed, begins[filled])
         return found
 
-    def _drawn(self, count: int) -> NDArray[np.uint64]:
-        drawn: NDArray[np.uint64] = self._random.integers(1 << 64, size=count, dtype=np.uint64)
-        return drawn | np.uint64(1)
+
+def _odd_numbers(count: int, seed: int) -> NDArray[np.uint64]:
+    """Odd numbers that look like chance: the generator splitmix64, from the seed on.
+
+    More of them begin with the same ones. (numpy.random takes longer to import.)
+    """
+    found = (np.arange(1, count + 1, dtype=np.uint64) + np.uint64(seed << 32)) * _MIX
+    found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return found ^ (found >> np.uint64(31)) | np.uint64(1)

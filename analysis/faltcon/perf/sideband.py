@@ -56,7 +56,7 @@ class _History:
         early = (times < since) | ((times == since) & (places < place))
         found[early & (found != -2)] = -1
         many = np.flatnonzero(found == -2)
-        for owner in np.unique(owners[many]).tolist():
+        for owner in set(owners[many].tolist()):
             rows = many[owners[many] == owner]
             found[rows] = _values(self._changes[owner], times[rows], places[rows])
         return found
@@ -143,7 +143,7 @@ class Sideband:
         found = self._comms.at(tids, *_moments(times, places))
         unnamed = found < 0
         if unnamed.any():
-            for tid in np.unique(tids[unnamed]).tolist():
+            for tid in sorted(set(tids[unnamed].tolist())):
                 found[unnamed & (tids == tid)] = self._number(Replay().comm(tid))
         return found
 

@@ -6,7 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from faltcon.perf.commands import no_sample_of
+from faltcon.perf.inout import no_sample_of
 from faltcon.perf.sources import read_samples
 
 if TYPE_CHECKING:

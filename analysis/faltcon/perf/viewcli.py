@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faltcon.errors import UsageError
-from faltcon.perf.commands import Event, File, Files, Symbols, folded, write_out
+from faltcon.perf.commands import Event, File, Files, Symbols
+from faltcon.perf.inout import folded, write_out
 
 if TYPE_CHECKING:
     from faltcon.perf.differ import Difference
@@ -93,8 +94,8 @@ def heatmap(
     kallsyms: Symbols = None,
 ) -> None:
     """Write a subsecond heat map: when samples were taken, a column a second."""
-    from faltcon.perf.commands import no_sample_of
     from faltcon.perf.heat import heat_page, subsecond
+    from faltcon.perf.inout import no_sample_of
     from faltcon.perf.sources import read_samples
 
     samples = read_samples(file, symbols=kallsyms)
