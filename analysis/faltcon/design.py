@@ -13,7 +13,7 @@ import pandas as pd
 from faltcon import paths
 from faltcon.errors import FormatError
 from faltcon.files import reading
-from faltcon.model import SHARED, script
+from faltcon.model import SHARED, script, words
 from faltcon.model.policy import WindowKind
 from faltcon.model.scenarios import play
 from faltcon.model.script import Event
@@ -40,14 +40,6 @@ RELATED_COLUMNS = {
     "kernel_compatibility": "Kernel compatibility",
     "requires_specialized_hw": "Specialized hardware",
     "section_2_1": "The text says",
-}
-WORDS = {
-    Event.SYN: "SYN",
-    Event.SENT: "SYNACK is out",
-    Event.AGAIN: "SYNACK once more",
-    Event.ACK: "ACK",
-    Event.RELEASE: "request done with",
-    Event.TIMER: "timer",
 }
 
 
@@ -114,8 +106,8 @@ def walk(lines: str, **parameters: int) -> pd.DataFrame:
         rows.append(
             {
                 "Time (ms)": step.at_ms,
-                "What happens": f"{who}{WORDS[step.event]}",
-                "What FALTCON does": _told(step.event, before, now),
+                "What happens": f"{who}{words.HAPPENS[step.event]}",
+                "What FALTCON does": words.told(step.event, before, now),
                 "f-pairs": now["f_pairs"],
                 "Requests kept": now["objects"],
                 "SYNACKs kept": now["synacks"],
@@ -123,31 +115,6 @@ def walk(lines: str, **parameters: int) -> pd.DataFrame:
         )
         before = dict(now)
     return pd.DataFrame(rows)
-
-
-def _told(event: Event, before: dict[str, int], now: Any) -> str:
-    grown = {name: now[name] - before[name] for name in now}
-    done = []
-    if event is Event.SYN:
-        done.append("f_lookup")
-        done.append("f_pull: request" if grown["pulls"] else "new request")
-        done.append("f_pull: SYNACK" if grown["skb_pulls"] else "new SYNACK")
-    if event is Event.AGAIN:
-        done.append("f_pull: SYNACK" if grown["skb_pulls"] else "new SYNACK")
-    if event is Event.ACK:
-        done.append("counts")
-        if grown["nodes"]:
-            done.append("a candidate")
-        if grown["f_pairs_made"]:
-            done.append("now an f-pair")
-    if event is Event.SENT:
-        done.append("f_push: SYNACK" if grown["skb_pushes"] else "frees it")
-    if event is Event.RELEASE:
-        done.append("f_push: request" if grown["pushes"] else "frees it")
-    if event is Event.TIMER:
-        gone = -grown["nodes"]
-        done.append(f"forgets {gone}" if gone else "finds nobody idle")
-    return ", ".join(done)
 
 
 def window_counts(moments_s: Sequence[float], policy: Policy) -> pd.DataFrame:

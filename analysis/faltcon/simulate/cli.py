@@ -28,7 +28,7 @@ app = typer.Typer(
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE...", help="Captures, or connections as Parquet; - reads a capture from stdin."
+        metavar="FILE...", help="Captures, HAR, Zeek or nfdump logs, or Parquet; - reads a capture."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, one a file.")]

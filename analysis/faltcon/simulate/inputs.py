@@ -1,4 +1,4 @@
-"""Files to traces: captures by way of `faltcon.traffic`, connections tables as Parquet."""
+"""Files to traces: captures, HAR and logs by way of `faltcon.traffic`; tables as Parquet."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def load(
     accept_ns: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Loaded:
-    """Read a capture or a Parquet table of connections; `-` reads a capture from stdin.
+    """Read a capture, a log that `faltcon.traffic.inputs` knows (HAR, Zeek, nfdump) or Parquet.
+
+    `-` reads a capture from stdin.
 
     Parameters as in `trace.from_connections`; `progress` as in
     `faltcon.traffic.mining.mine`. Raises InputError or FormatError.
@@ -58,9 +60,13 @@ def load(
     if file != "-" and _is_parquet(file):
         table, truncated = _parquet(file), False
     else:
-        from faltcon.traffic.mining import mine  # noqa: PLC0415  Parquet needs no packet parser
+        from faltcon.traffic import inputs  # noqa: PLC0415  Parquet needs no packet parser
+        from faltcon.traffic.mining import mine  # noqa: PLC0415
 
-        mined = mine(file, progress=progress)
+        if file != "-" and inputs.looks_like_a_log(file):
+            mined = inputs.read(file).mined
+        else:
+            mined = mine(file, progress=progress)
         table, truncated = mined.tables.connections, mined.truncated
     trace = from_connections(table, half_open_ns=half_open_ns, accept_ns=accept_ns)
     return Loaded(trace, table.num_rows - len(trace), truncated)

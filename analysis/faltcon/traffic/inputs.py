@@ -11,15 +11,14 @@ import io
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 import pyarrow as pa
 
 from faltcon.errors import FormatError
 from faltcon.files import open_binary, reading
+from faltcon.traffic import har
 from faltcon.traffic.mining import Mined
 from faltcon.traffic.tables import CONNECTIONS, TRANSACTIONS, Tables
 
@@ -34,7 +33,6 @@ MAX_LOG_BYTES = 4 << 30
 # Zeek's states in which the originator's SYN was seen, and those with a full handshake.
 ZEEK_SYN = frozenset(("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "SH"))
 ZEEK_ESTABLISHED = frozenset(("S1", "SF", "S2", "S3", "RSTO", "RSTR"))
-DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 @dataclass(frozen=True)
@@ -103,47 +101,8 @@ def _recorded(
 
 
 def _har(document: dict[str, Any]) -> Recorded:
-    """Connections by the browser's connection id; requests are counted on each."""
-    skipped: Counter[str] = Counter()
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for entry in document["log"]["entries"]:
-        name, address = str(entry.get("connection", "")), str(entry.get("serverIPAddress", ""))
-        if not name or not address:
-            # From the browser's cache, blocked, or a browser that does not say.
-            skipped["entry without a connection or a server address"] += 1
-            continue
-        url = urlsplit(entry["request"]["url"])
-        moment = datetime.fromisoformat(entry["startedDateTime"])
-        start = round(moment.timestamp() * 1_000_000) * 1000
-        length_ns = round(max(float(entry.get("time") or 0), 0.0) * 1e6)
-        row = rows.setdefault(
-            (name, address),
-            {
-                "client_ip": "0.0.0.0",  # noqa: S104  stands for the browser; not an address to bind
-                "server_ip": address.strip("[]"),
-                "server_port": url.port or DEFAULT_PORTS.get(url.scheme, 0),
-                "client_known": True,
-                "first_ns": start,
-                "syn_ns": start,
-                "last_ns": start,
-                "established": True,
-                "syns": 1,
-            },
-        )
-        row["first_ns"] = row["syn_ns"] = min(row["first_ns"], start)
-        row["last_ns"] = max(row["last_ns"], start + length_ns)
-        row["ack_ns"] = row["handshake_end_ns"] = row["syn_ns"]
-        version = str(entry.get("response", {}).get("httpVersion", "")).lower()
-        field = "http2_streams" if version in {"h2", "http/2", "http/2.0"} else "http1_requests"
-        row[field] = row.get(field, 0) + 1
-    return _recorded(
-        "HAR",
-        list(rows.values()),
-        skipped,
-        "connections that never carried a request",
-        "when a connection was opened: the first request's start stands for it",
-        "handshakes, packets and the client's address",
-    )
+    rows, skipped = har.parse(document)
+    return _recorded("HAR", rows, skipped, *har.UNKNOWN)
 
 
 def _zeek_rows(text: str) -> Iterable[dict[str, str]]:

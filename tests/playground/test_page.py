@@ -10,7 +10,8 @@ import pytest
 
 from faltcon import paths
 from faltcon.model import Counted, Eliminate, Policy, Scope, Steering, WindowKind
-from faltcon.playground import SECOND, Playground
+from faltcon.playground import Playground
+from faltcon.playground.traces import SECOND
 from faltcon.simulate import twin
 from faltcon.simulate.inputs import load
 
