@@ -65,6 +65,7 @@ class StoppedError(Exception):
 
 def _checkpoint(engine: Engine, batches: Batches) -> Checkpoint:
     engine.hand_out()
+    engine.flush()
     return Checkpoint(batches.reached, batches.packets, batches.boundary, batches.form, engine)
 
 

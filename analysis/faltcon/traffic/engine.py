@@ -22,7 +22,7 @@ from faltcon.traffic.fast_records import MOST_ENDED
 from faltcon.traffic.fast_track import track
 from faltcon.traffic.ip import Datagrams, Segment
 from faltcon.traffic.promoted import ends_of, promoted
-from faltcon.traffic.rows import connection_table, encoded, transaction_table
+from faltcon.traffic.rows import Columns, encoded, transaction_table
 from faltcon.traffic.state import State
 from faltcon.traffic.tables import tables_of
 
@@ -80,6 +80,7 @@ class Engine:
         # Whether rows must wait, because their numbers are not final.
         self.hold = False
         self._hard: dict[int, _Hard] = {}
+        self._columns = Columns()
         self._datagrams = Datagrams(skipped)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -138,24 +139,26 @@ class Engine:
         """The capture is over: hand out every connection."""
         fast_columns.end_all(self.state.address, self.state.rows)
         self.hand_out()
+        self.flush()
         self._datagrams.finish()
 
+    def flush(self) -> None:
+        """Give the sink what was handed out."""
+        if len(self._columns):
+            self.sink.connections(self._columns.take())
+
     def hand_out(self) -> None:
-        """Give the sink the connections that are over, and their rows free again."""
+        """Hand out the connections that are over, and free their rows; the sink has them later."""
         state = self.state
         ctl = state.ctl
         count, done = int(ctl[at.ENDED_COUNT]), 0
         while done < count:
-            done = fast_columns.end_rows(state.address, done)
+            done = self._columns.add(state, done)
             self._hand_out_transactions()
-        numbers = state.ended[:count].copy()
-        if self._hard:
-            hard = state.conn[numbers, at.FLAGS] & at.F_HARD != 0
-            if hard.any():
-                self._hand_out_hard(numbers[hard])
-            numbers = numbers[~hard]
-        if len(numbers):
-            self.sink.connections(connection_table(state, numbers))
+            if self._columns.full:
+                self.flush()
+        if ctl[at.ENDED_HARD]:
+            self._hand_out_hard(state.ended[: ctl[at.ENDED_HARD]])
         fast_columns.release(state.address)
 
     def _hand_out_transactions(self) -> None:
@@ -192,7 +195,9 @@ class Engine:
         ctl = self.state.ctl
         if ctl[at.DONE_COUNT] and not self.hold:
             self._hand_out_transactions()
-        if ctl[at.FREE_COUNT] < 1 and ctl[at.ENDED_COUNT] and not self.hold:
+        short = ctl[at.FREE_COUNT] <= at.BLOCK_SEGMENTS
+        # For a few rows alone it is not worth it.
+        if short and 4 * ctl[at.ENDED_COUNT] >= len(self.state.conn) and not self.hold:
             self.hand_out()
         self.state.grow()
 

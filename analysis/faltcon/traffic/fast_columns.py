@@ -1,14 +1,14 @@
-"""Rows of connections to columns, compiled: each row is looked at once.
+"""Rows of connections that are over to columns, compiled: each row is looked at once.
 
-A column is a row of one of three arrays, which are as wide as there are
-connections: 64-bit numbers, 32-bit numbers, and truth values or codes.
+A column is a row of one of three arrays, which are as wide as there is room
+for connections: 64-bit numbers, 32-bit numbers, and truth values or codes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from faltcon.traffic.fast_find import ROW_BYTES, end
+from faltcon.traffic.fast_find import LINE_BYTES, ROW_BYTES, end
 from faltcon.traffic.fast_http import end_transactions
 from faltcon.traffic.fast_layout import (
     ACK_NS,
@@ -17,6 +17,7 @@ from faltcon.traffic.fast_layout import (
     CUT_1,
     END_NS,
     ENDED_COUNT,
+    ENDED_HARD,
     F_CLIENT,
     F_CLIENT_KNOWN,
     F_CLOSED,
@@ -49,6 +50,7 @@ from faltcon.traffic.fast_layout import (
     P_FREE,
     P_NAMES_FREE,
     PACKETS,
+    PORTS_SHIFT,
     PROTOCOL_SHIFT,
     SIDE,
     SIDE_FIELDS,
@@ -58,8 +60,8 @@ from faltcon.traffic.fast_layout import (
     SYNS,
     TLS,
 )
-from faltcon.traffic.fast_memory import get, put
-from faltcon.traffic.fast_payload import ON_HTTP, port_kind
+from faltcon.traffic.fast_memory import get, prefetch, put
+from faltcon.traffic.fast_ports import ON_HTTP
 from faltcon.traffic.jit import compiled
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-__all__ = ["ADDRESS_FIELDS", "CODES", "NUMBERS", "TIMES", "end_all", "end_rows", "fill", "release"]
+__all__ = ["ADDRESS_FIELDS", "CODES", "NUMBERS", "TIMES", "end_all", "fill", "release"]
 
 TIMES = (
     "connection",
@@ -94,9 +96,12 @@ NUMBERS = (
     "syns",
     "synacks",
     "http1_requests",
+    "names",
 )
 CODES = ("client_known", "established", "tls", "tls_on_http_port", "evicted", "close", "closed_by")
 ADDRESS_FIELDS = 3
+# Rows are asked for so many before they are needed.
+AHEAD = 4
 
 
 @compiled
@@ -122,24 +127,46 @@ def _code(high: int, low: int, version: int, slots: Words, addresses: Words, cou
 @compiled
 def fill(
     ctl: int,
-    rows: Words,
+    first: int,
+    i: int,
     times: Words,
     numbers: NDArray[np.int32],
     codes: NDArray[np.uint8],
     slots: Words,
     addresses: Words,
-) -> int:
-    """Fill the columns of these rows; how many different addresses they have."""
-    conn = get(ctl, P_CONN)
-    different = 0
-    for i in range(len(rows)):
-        row = conn + rows[i] * ROW_BYTES
+    different: int,
+) -> tuple[int, int, int]:
+    """Fill the columns from `i` on with connections that are over, from the `first` on.
+
+    Their transactions are handed out and their rows are free again; those of
+    the reference are left alone. `different`: how many addresses the columns
+    have. It ends where the columns are full, or the place for transactions:
+    the number of the next one to hand out, how many the columns hold now, and
+    how many addresses.
+    """
+    conn, ended = get(ctl, P_CONN), get(ctl, P_ENDED)
+    count = get(ctl, ENDED_COUNT)
+    free, names_free = get(ctl, FREE_COUNT), get(ctl, NAMES_FREE_COUNT)
+    for j in range(first, count):
+        number = get(ended, j)
+        row = conn + number * ROW_BYTES
+        if j + AHEAD < count:
+            ahead = conn + get(ended, j + AHEAD) * ROW_BYTES
+            for line in range(ROW_BYTES // LINE_BYTES):
+                prefetch(ahead + line * LINE_BYTES)
         flags, key = get(row, FLAGS), get(row, KEY_4)
+        if flags & F_HARD:
+            put(ended, get(ctl, ENDED_HARD), number)
+            put(ctl, ENDED_HARD, get(ctl, ENDED_HARD) + 1)
+            continue
+        if i == times.shape[1] or not end_transactions(ctl, row):
+            put(ctl, FREE_COUNT, free)
+            put(ctl, NAMES_FREE_COUNT, names_free)
+            return j, i, different
         version = key >> 32
         # The key's halves, as sides 0 and 1 of the connection have them.
         swapped = (flags >> 1) & 1
         port_0, port_1 = (key >> 16) & 0xFFFF, key & 0xFFFF
-        on_http = port_kind(port_0, port_1) & ON_HTTP
         if swapped:
             port_0, port_1 = port_1, port_0
         known = flags & F_CLIENT_KNOWN != 0
@@ -177,36 +204,33 @@ def fill(
         codes[0, i] = known
         codes[1, i] = flags & F_ESTABLISHED != 0
         codes[2, i] = tls and flags & F_TLS_CLIENT != 0
-        codes[3, i] = tls and on_http != 0
+        codes[3, i] = tls and (flags >> PORTS_SHIFT) & ON_HTTP != 0
         codes[4, i] = flags & F_EVICTED != 0
         fins = (1 if flags & F_FIN else 0) + (1 if flags & F_FIN << 1 else 0)
         codes[5, i] = 3 if flags & F_RESET else fins
         closer = 1 if flags & F_CLOSED_BY else 0
         codes[6, i] = (1 + (closer ^ client)) if flags & F_CLOSED else 0
-    return different
-
-
-@compiled
-def end_rows(ctl: int, first: int) -> int:
-    """Hand out the transactions of plain connections that are over, from the `first` on.
-
-    The number of the one at which the place for them was full.
-    """
-    for i in range(first, get(ctl, ENDED_COUNT)):
-        row = get(ctl, P_CONN) + get(get(ctl, P_ENDED), i) * ROW_BYTES
-        if not get(row, FLAGS) & F_HARD and not end_transactions(ctl, row):
-            return i
-    return get(ctl, ENDED_COUNT)
+        names = get(row, NAMES)
+        numbers[7, i] = names
+        if names >= 0:
+            put(get(ctl, P_NAMES_FREE), names_free, names)
+            names_free += 1
+        put(row, FLAGS, 0)
+        put(get(ctl, P_FREE), free, number)
+        free += 1
+        i += 1
+    put(ctl, FREE_COUNT, free)
+    put(ctl, NAMES_FREE_COUNT, names_free)
+    return count, i, different
 
 
 @compiled
 def release(ctl: int) -> None:
-    """The rows of the connections that are over may be given anew."""
-    count = get(ctl, ENDED_COUNT)
+    """The rows that the columns left to the reference may be given anew too."""
+    count = get(ctl, ENDED_HARD)
     free, names_free = get(ctl, FREE_COUNT), get(ctl, NAMES_FREE_COUNT)
     for i in range(count):
-        # The last one first, so that rows are given again in the order of memory.
-        number = get(get(ctl, P_ENDED), count - 1 - i)
+        number = get(get(ctl, P_ENDED), i)
         row = get(ctl, P_CONN) + number * ROW_BYTES
         put(row, FLAGS, 0)
         put(get(ctl, P_FREE), free + i, number)
@@ -217,6 +241,7 @@ def release(ctl: int) -> None:
     put(ctl, FREE_COUNT, free + count)
     put(ctl, NAMES_FREE_COUNT, names_free)
     put(ctl, ENDED_COUNT, 0)
+    put(ctl, ENDED_HARD, 0)
 
 
 @compiled

@@ -43,6 +43,7 @@ from faltcon.traffic.fast_layout import (
     P_ENDED,
     P_FREE,
     P_TABLE,
+    PORTS_SHIFT,
     SIDE,
     SPECULATIVE,
     SYN_NS,
@@ -52,12 +53,15 @@ from faltcon.traffic.fast_layout import (
     WORD_BYTES,
 )
 from faltcon.traffic.fast_memory import get, prefetch, put
+from faltcon.traffic.fast_ports import port_kind
 from faltcon.traffic.ip import ACK, SYN
 from faltcon.traffic.jit import compiled, inlined
 
 __all__ = ["ROW_BYTES", "end", "fetch", "find", "hash_of", "rebuild", "sweep"]
 
 ROW_BYTES = CONN_FIELDS * WORD_BYTES
+# Of the processor's cache.
+LINE_BYTES = 64
 # Odd numbers without meaning that spread a key's bits, as signed words.
 MIX_1 = 0x9E3779B97F4A7C15 - (1 << 64)
 MIX_2 = 0xC2B2AE3D27D4EB4F - (1 << 64)
@@ -74,13 +78,26 @@ def hash_of(k0: int, k1: int, k2: int, k3: int, k4: int) -> int:
 
 
 @inlined
-def fetch(ctl: int, h: int) -> None:
-    """Bring the row that a hash may lead to nearer; it is needed soon."""
+def fetch(ctl: int, h: int, flags: int, fresh: int) -> int:
+    """Bring the row that a hash may lead to nearer; it is needed soon.
+
+    A SYN likely begins a connection in a row that is free; `fresh` others do
+    so before it. The answer is how many do so with it.
+    """
     entry = get(get(ctl, P_TABLE), h & get(ctl, TABLE_MASK))
     if entry:
         row = get(ctl, P_CONN) + ((entry & MASK) - 1) * ROW_BYTES
         prefetch(row)
         prefetch(row + SIDE * WORD_BYTES)
+        if flags & SYN:
+            prefetch(row + BASE_SEQ * WORD_BYTES)
+    if flags & (SYN | ACK) != SYN:
+        return 0
+    free = get(get(ctl, P_FREE), get(ctl, FREE_COUNT) - 1 - fresh)
+    row = get(ctl, P_CONN) + free * ROW_BYTES
+    for line in range(ROW_BYTES // LINE_BYTES):
+        prefetch(row + line * LINE_BYTES)
+    return 1
 
 
 @inlined
@@ -148,6 +165,7 @@ def find(
         put(row, KEY_4, k4)
         put(row, FIRST_PLACE, place)
         held = F_LIVE | (F_SWAPPED if second else 0)
+        held |= port_kind((k4 >> 16) & 0xFFFF, k4 & 0xFFFF) << PORTS_SHIFT
         if get(ctl, SPECULATIVE) and flags & (SYN | ACK) != SYN:
             held |= F_DEFERRED
         else:

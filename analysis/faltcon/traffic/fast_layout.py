@@ -31,6 +31,7 @@ WORD_BYTES = 8
     OUT_ROOM,
     P_ENDED,  # numbers of rows whose connection is over, in order of their ends
     ENDED_COUNT,
+    ENDED_HARD,  # how many of those looked at are the reference's; their numbers come first
     P_DONE,  # transactions that can no longer change
     DONE_COUNT,
     DONE_ROOM,
@@ -48,7 +49,7 @@ WORD_BYTES = 8
     P_ANSWER,
     P_BLOCK,
     CTL_FIELDS,
-) = range(33)
+) = range(34)
 # Why the loop came back: the batch is done, a packet is not for it, or something is full.
 STOP_DONE, STOP_SLOW, STOP_FULL = range(3)
 
@@ -147,6 +148,7 @@ F_EVICTED = 1 << 17
 BOTH_FINS = F_FIN | F_FIN << 1
 PROTOCOL_SHIFT = 20
 BODY_SHIFT = 24  # and 4 bits more for side 1
+PORTS_SHIFT = 32  # what the ports say, 3 bits
 
 UNKNOWN, HTTP1, TLS = range(3)
 AT_HEAD, IN_LENGTH, IN_CHUNKS, IN_TRAILER, TO_CLOSE, HELLO_DONE = range(6)

@@ -7,10 +7,6 @@ protocols.py, for the cases that need no buffer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
 from faltcon.traffic import fast_head as head
 from faltcon.traffic.fast_http import body_of, read_messages, set_body, skip_lost
 from faltcon.traffic.fast_layout import (
@@ -23,36 +19,15 @@ from faltcon.traffic.fast_layout import (
     UNKNOWN,
 )
 from faltcon.traffic.fast_memory import be16, get, put, u8
+from faltcon.traffic.fast_ports import ON_HTTP, ON_NEVER, ON_TLS
 from faltcon.traffic.fast_tls import read_hello
 from faltcon.traffic.jit import compiled
-from faltcon.traffic.protocols import HTTP_PORTS, MAX_FIRST_LINE_BYTES, NEVER_HTTP_PORTS, TLS_PORTS
+from faltcon.traffic.protocols import MAX_FIRST_LINE_BYTES
 from faltcon.traffic.tls import MAX_RECORD_BYTES
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+__all__ = ["cut_off", "take_piece"]
 
-    from numpy.typing import NDArray
-
-__all__ = ["ON_HTTP", "PORT_KINDS", "cut_off", "port_kind", "take_piece"]
-
-ON_HTTP, ON_TLS, ON_NEVER = 1, 2, 4
 NOTHING, HARD, IS_TLS, IS_HTTP = range(4)
-
-
-def _ports(numbers: Iterable[int], bit: int) -> NDArray[np.uint8]:
-    table = np.zeros(65536, dtype=np.uint8)
-    table[list(numbers)] = bit
-    return table
-
-
-PORT_KINDS = _ports(HTTP_PORTS, ON_HTTP) | _ports(TLS_PORTS, ON_TLS)
-PORT_KINDS |= _ports(NEVER_HTTP_PORTS, ON_NEVER)
-
-
-@compiled
-def port_kind(first: int, second: int) -> int:
-    """What a connection's two ports say, as bits."""
-    return int(PORT_KINDS[first] | PORT_KINDS[second])
 
 
 @compiled

@@ -54,7 +54,6 @@ from faltcon.traffic.fast_layout import (
     HANDSHAKE_NS,
     HTTP1,
     IN_LENGTH,
-    KEY_4,
     LAST_NS,
     LEFT,
     MASK,
@@ -81,6 +80,7 @@ from faltcon.traffic.fast_layout import (
     P_OUT,
     PACKETS,
     PAYLOAD,
+    PORTS_SHIFT,
     PROTOCOL_SHIFT,
     PUT_OFF,
     R_BYTES,
@@ -105,7 +105,7 @@ from faltcon.traffic.fast_layout import (
     WORD_BYTES,
 )
 from faltcon.traffic.fast_memory import be16, get, put
-from faltcon.traffic.fast_payload import cut_off, port_kind, take_piece
+from faltcon.traffic.fast_payload import cut_off, take_piece
 from faltcon.traffic.ip import ACK, FIN, RST, SYN
 from faltcon.traffic.jit import compiled, inlined
 from faltcon.traffic.pcap import MAX_RECORD_BYTES
@@ -159,8 +159,10 @@ def track(ctl: int, data: int, records: int, first: int, count: int, base: int) 
                 break
             segments += found
             first += 1
+        fresh = 0
         for i in range(segments):
-            fetch(ctl, get(block + i * B_FIELDS * WORD_BYTES, B_HASH))
+            one = block + i * B_FIELDS * WORD_BYTES
+            fresh += fetch(ctl, get(one, B_HASH), get(one, B_FLAGS), fresh)
         for i in range(segments):
             _take(ctl, block + i * B_FIELDS * WORD_BYTES, data, base)
     return first
@@ -347,9 +349,7 @@ def _payload(
         ):
             put(row, LEFT + side, get(row, LEFT + side) - held)
         elif held:
-            key = get(row, KEY_4)
-            ports = port_kind((key >> 16) & 0xFFFF, key & 0xFFFF)
-            read = take_piece(ctl, row, place, place + held, ns, side, ports)
+            read = take_piece(ctl, row, place, place + held, ns, side, (known >> PORTS_SHIFT) & 7)
         lost = wire - held
         good = read == held
         if good and lost:

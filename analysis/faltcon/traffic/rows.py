@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-__all__ = ["connection_table", "decoded", "encoded", "encoded_schema", "transaction_table"]
+__all__ = ["CODE", "ROWS_OF_A_TABLE", "Columns", "decoded", "encoded", "encoded_schema", "transaction_table"]
 
 CODE = pa.dictionary(pa.int32(), pa.string())
+# So many make a table: enough that what a table costs beside its rows does not matter.
+ROWS_OF_A_TABLE = 1 << 16
 
 
 def encoded_schema(schema: pa.Schema) -> pa.Schema:
@@ -102,43 +104,105 @@ def names_of(state: State, number: int) -> tuple[str, str]:
     return name.decode("ascii", "replace"), ",".join(alpn_names(chosen))
 
 
-def connection_table(state: State, rows: Words) -> pa.Table:
-    """The connections of these rows, texts encoded."""
-    count = len(rows)
-    times = np.empty((len(fast.TIMES), count), dtype=np.int64)
-    numbers = np.empty((len(fast.NUMBERS), count), dtype=np.int32)
-    codes = np.empty((len(fast.CODES), count), dtype=np.uint8)
-    addresses = np.empty((2 * count, fast.ADDRESS_FIELDS), dtype=np.int64)
-    slots = np.zeros(1 << max(4 * count, 2).bit_length(), dtype=np.int64)
-    different = fast.fill(state.address, rows, times, numbers, codes, slots, addresses)
-    columns: dict[str, pa.Array] = {
-        one.name: _optional(times[fast.TIMES.index(one.name)])
-        if one.nullable
-        else _plain(times[fast.TIMES.index(one.name)], pa.int64())
-        for one in CONNECTIONS
-        if one.name in fast.TIMES
-    }
-    columns |= {name: _plain(numbers[at], pa.int32()) for at, name in enumerate(fast.NUMBERS)}
-    columns |= {name: _bits(codes[at]) for at, name in enumerate(fast.CODES[:5])}
-    texts = pa.array(_printed(addresses[:different]), pa.string())
-    for name in ("client_ip", "server_ip"):
-        columns[name] = pa.DictionaryArray.from_arrays(columns[name], texts, safe=False)
-    columns["close"] = _chosen(CLOSES, codes[5])
-    columns["closed_by"] = _chosen(ENDS, codes[6])
-    zeros = np.zeros(count, dtype=np.int64)
-    for one in CONNECTIONS:
-        if one.name in {"gap_bytes", "out_of_order", "http2_streams"}:
-            columns[one.name] = _plain(zeros, one.type)
-    columns["limit_reached"] = _bits(zeros.astype(np.uint8))
-    places = state.conn[rows, at.NAMES]
-    if (places >= 0).any():
-        names = [names_of(state, place) for place in places.tolist()]
-        columns["tls_server_name"] = _texts([name for name, _ in names])
-        columns["tls_alpn"] = _texts([alpn for _, alpn in names])
-    else:
-        columns["tls_server_name"] = columns["tls_alpn"] = _chosen(("",), zeros)
-    schema = encoded_schema(CONNECTIONS)
-    return pa.Table.from_arrays([columns[one.name] for one in schema], schema=schema)
+class Columns:
+    """The connections that are over, as columns that fill until their table is asked for.
+
+    Memory does not grow: `full` says that the table must be taken before more is added.
+    """
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __reduce__(self) -> tuple[type[Columns], tuple[()]]:
+        """Empty: rows are handed out before a state is kept."""
+        return Columns, ()
+
+    def _begin(self) -> None:
+        self._count = self._different = self._room = 0
+        self._names: list[tuple[int, list[tuple[str, str]]]] = []
+
+    def _allocate(self, room: int) -> None:
+        self._room = room
+        self._times = np.empty((len(fast.TIMES), room), dtype=np.int64)
+        self._numbers = np.empty((len(fast.NUMBERS), room), dtype=np.int32)
+        self._codes = np.empty((len(fast.CODES), room), dtype=np.uint8)
+        self._addresses = np.empty((2 * room, fast.ADDRESS_FIELDS), dtype=np.int64)
+        self._slots = np.zeros(1 << (4 * room).bit_length(), dtype=np.int64)
+
+    def add(self, state: State, first: int) -> int:
+        """Add the connections that are over, from the `first` on, and free their rows.
+
+        The number of the first that was left out, because there was no more room.
+        """
+        if not self._room:
+            self._allocate(ROWS_OF_A_TABLE)
+        begin = self._count
+        done, self._count, self._different = fast.fill(
+            state.address,
+            first,
+            begin,
+            self._times,
+            self._numbers,
+            self._codes,
+            self._slots,
+            self._addresses,
+            self._different,
+        )
+        # The places for names are free too, and keep what they hold until the next packet.
+        places = self._numbers[fast.NUMBERS.index("names"), begin : self._count]
+        if (places >= 0).any():
+            self._names.append((begin, [names_of(state, place) for place in places.tolist()]))
+        return int(done)
+
+    @property
+    def full(self) -> bool:
+        """Whether the table must be taken before anything is added."""
+        return 0 < self._count == self._room
+
+    def take(self) -> pa.Table:
+        """The table of what was added, texts encoded; then begin anew."""
+        count = self._count
+        times, codes = self._times[:, :count], self._codes[:, :count]
+        columns: dict[str, pa.Array] = {
+            one.name: _optional(times[fast.TIMES.index(one.name)])
+            if one.nullable
+            else _plain(times[fast.TIMES.index(one.name)], pa.int64())
+            for one in CONNECTIONS
+            if one.name in fast.TIMES
+        }
+        columns |= {
+            name: _plain(self._numbers[number, :count], pa.int32())
+            for number, name in enumerate(fast.NUMBERS[:-1])
+        }
+        columns |= {name: _bits(codes[number]) for number, name in enumerate(fast.CODES[:5])}
+        texts = pa.array(_printed(self._addresses[: self._different]), pa.string())
+        for name in ("client_ip", "server_ip"):
+            columns[name] = pa.DictionaryArray.from_arrays(columns[name], texts, safe=False)
+        columns["close"] = _chosen(CLOSES, codes[5])
+        columns["closed_by"] = _chosen(ENDS, codes[6])
+        zeros = np.zeros(count, dtype=np.int64)
+        for one in CONNECTIONS:
+            if one.name in {"gap_bytes", "out_of_order", "http2_streams"}:
+                columns[one.name] = _plain(zeros, one.type)
+        columns["limit_reached"] = _bits(zeros.astype(np.uint8))
+        columns["tls_server_name"], columns["tls_alpn"] = self._texts()
+        schema = encoded_schema(CONNECTIONS)
+        self._begin()
+        return pa.Table.from_arrays([columns[one.name] for one in schema], schema=schema)
+
+    def _texts(self) -> tuple[pa.Array, pa.Array]:
+        """Names of servers and chosen protocols, empty where none was added."""
+        if not self._names:
+            empty = _chosen(("",), np.zeros(self._count, dtype=np.int32))
+            return empty, empty
+        told = [("", "")] * self._count
+        for first, names in self._names:
+            told[first : first + len(names)] = names
+        servers, protocols = zip(*told, strict=True)
+        return _texts(servers), _texts(protocols)
 
 
 def transaction_table(tx: Words) -> pa.Table:

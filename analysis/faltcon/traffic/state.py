@@ -132,7 +132,8 @@ class State:
     def grow(self) -> None:
         """Double what is full."""
         ctl = self.ctl
-        self.room_for(1, MOST_MESSAGES, 1)
+        # A block of segments may begin as many connections.
+        self.room_for(at.BLOCK_SEGMENTS + 1, MOST_MESSAGES, at.BLOCK_SEGMENTS + 1)
         if ctl[at.DONE_COUNT] + MOST_MESSAGES > len(self.done):
             self.done = _doubled(self.done)
             ctl[at.DONE_ROOM] = len(self.done)
