@@ -44,6 +44,9 @@ site: book ## Make the folder that is published, build/site (URL=https://where.i
 check-site: site $(STAMPS)/debian-test ## Open every page of build/site in a browser: errors, access, speed, phone, keys, search, links
 	SITE_UNDER_TEST=build/site $(UV_RUN) pytest $(addprefix tests/book/test_,pages.py views.py offline.py links.py site.py notebooks.py)
 
+pdf: book $(STAMPS)/debian-pdf ## Make the PDF of the whole book, build/book.pdf (XeLaTeX)
+	$(UV_RUN) tools/make-pdf
+
 check-notebooks: book ## Run each chapter's saved notebook by itself, as a reader would
 	rm -rf build/notebooks && cp -r book/_build/html/_sources build/notebooks
 	$(UV_RUN) jupyter execute --timeout=900 build/notebooks/*.ipynb

@@ -60,6 +60,13 @@
     }
   }
 
+  // What a word means covers the text below it: Escape takes it away.
+  document.addEventListener("keydown", function (event) {
+    if (event.key === "Escape" && document.activeElement.matches("a[data-definition]")) {
+      document.activeElement.blur();
+    }
+  });
+
   if (document.readyState === "loading") {
     document.addEventListener("DOMContentLoaded", startAll);
   } else {

