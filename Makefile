@@ -85,6 +85,7 @@ test-kernel-ci: $(STAMPS)/python $(STAMPS)/debian-kernel ## The same on one kern
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kunit
 
 test-kernel-full: test-kernel $(STAMPS)/debian-test ## The same with sanitizers under a storm, on 2 and 8 virtual CPUs, with real programs, in user-mode Linux
+	$(UV_RUN) faltcon lab kernel lint --base 6.1
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --each-patch
 	$(UV_RUN) faltcon lab kernel test --base 5.10
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --programs

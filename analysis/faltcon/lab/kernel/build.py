@@ -252,11 +252,13 @@ def _compile(what: Build, tree: Path, steps: Steps, jobs: int | None) -> None:
         raise ToolFailedError(make, 0, f"{what.image} is not there")
 
 
-def warnings(what: Build, files: Collection[str], steps: Steps) -> list[str]:
+def warnings(
+    what: Build, files: Collection[str], steps: Steps, *, sparse: bool = False
+) -> list[str]:
     """What the compiler says with W=1 of those of `files` (paths of C files) that are built in.
 
-    `what` is built. Its objects of these files are made again, and once more by
-    the next build, which has not this option.
+    With `sparse`, what sparse says of them too. `what` is built. Its objects of these
+    files are made again, and once more by the next build, which has not these options.
     """
     objects = [file[:-2] + ".o" for file in sorted(files) if file.endswith(".c")]
     objects = [name for name in objects if (what.folder / name).exists()]
@@ -268,9 +270,11 @@ def warnings(what: Build, files: Collection[str], steps: Steps) -> list[str]:
             (what.folder / name).unlink()
         # The folder's own Makefile knows its tree.
         make = ["make", "-C", str(what.folder), f"ARCH={what.arch}", "CC=ccache gcc", "W=1"]
+        if sparse:
+            make.append("C=2")
         steps.run(step, "a minute", [*make, *objects], environment=_environment(what))
     text = steps.log_of(step).read_text("utf-8", errors="replace")
-    return [line for line in text.splitlines() if "warning:" in line]
+    return [line for line in text.splitlines() if "warning:" in line or "error:" in line]
 
 
 def release(what: Build) -> str:

@@ -155,6 +155,24 @@ def run_tests(
 
 
 @app.command(
+    name="lint",
+    epilog="Examples:  faltcon lab kernel lint   |   faltcon lab kernel lint --base 5.10",
+)
+def lint_command(base: BaseOption = None) -> None:
+    """Check the series by checkpatch, W=1 and sparse. Exit 0 when they say nothing new."""
+    from faltcon.lab.kernel.lint import lint
+
+    what = load(base)
+    need(*TOOLS)
+    found = lint(what, Steps(Build(what).folder / "logs"))
+    for line in found:
+        typer.echo(line)
+    typer.echo(f"{len(found)} complaints")
+    if found:
+        raise CheckFailedError(f"the series for {what.name} is not clean")
+
+
+@app.command(
     epilog="Examples:  faltcon lab kernel measure --base 6.1 --target qemu-icount --json   |   "
     "faltcon lab kernel measure --target um --connections 20000   |   "
     "faltcon lab kernel measure --layouts 3 --connections 400",
