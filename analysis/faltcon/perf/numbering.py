@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["HashCollisionError", "Numbers", "Stacks", "flat_places"]
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_FREE, _NEW = -1, -2
+_FREE = -1
 
 
 class HashCollisionError(Exception):
@@ -53,16 +53,18 @@ class Numbers:
             return found
         numbers = self._numbers[slots]
         slots, keys = slots[missed], keys[missed]
-        # Of several keys for a free place the last stays, so what is there then is distinct.
         free = numbers[missed] == _FREE
-        self._keys[slots[free]] = keys[free]
-        self._numbers[slots[free]] = _NEW
-        new = np.flatnonzero(self._numbers == _NEW)
-        self._numbers[new] = self._enter(self._keys[new])
+        if free.any():
+            # Of several keys for a free place the last stays, with its number among them.
+            places = slots[free]
+            among = np.arange(len(places), dtype=np.int32)
+            self._keys[places], self._numbers[places] = keys[free], among
+            new = places[self._numbers[places] == among]
+            self._numbers[new] = self._enter(self._keys[new])
         numbers[missed] = self._numbers[slots]
         shut_out = self._keys[slots] != keys
-        distinct, inverse = np.unique(keys[shut_out], return_inverse=True)
-        numbers[missed[shut_out]] = self._enter(distinct)[inverse]
+        if shut_out.any():
+            numbers[missed[shut_out]] = self._enter(keys[shut_out])
         if 8 * len(self._known) > len(self._keys):
             self._enlarge(64 - self._shift + 3)
         return numbers
@@ -161,7 +163,7 @@ class Stacks:
         filled = np.flatnonzero(counts)
         if len(filled):
             mixed = self._factors[depths]
-            mixed *= frames.astype(np.uint64) + np.uint64(1)
+            mixed *= frames.astype(np.uint64, copy=False)
             found[filled] += np.add.reduceat(mixed, begins[filled])
         return found
 

@@ -50,21 +50,21 @@ class Stacking:
     def of(
         self,
         chains: Chain,
-        maps: Callable[[], tuple[NDArray[np.int64], list[list[Mapping]]]],
+        maps: Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], list[list[Mapping]]]],
     ) -> NDArray[np.int32]:
         """The number of each chain's stack, shape (n,).
 
-        maps: gives each chain's number of memory maps, and the maps by number;
-        asked only where there are user frames.
+        maps: gives the number of memory maps of each of these chains, and the
+        maps by number; asked only where there are user frames.
         """
         callers = self._callers.of(chains.addresses, chains.counts)
         self._see_marks(callers, chains)
         versions = np.zeros(len(callers), np.int64)
         known_maps: list[list[Mapping]] = []
-        in_user = ~chains.kernel | self._marked[callers]
-        if in_user.any():
-            of_all, known_maps = maps()
-            versions[in_user] = of_all[in_user]
+        in_user = ~chains.kernel & ((chains.leaf != 0) | (chains.counts > 0))
+        in_user = np.flatnonzero(in_user | self._marked[callers])
+        if len(in_user):
+            versions[in_user], known_maps = maps(in_user)
         keys = (callers.astype(np.uint64) << np.uint64(1)) | chains.kernel
         keys |= versions.astype(np.uint64) << _HALF
         known = len(self._keys)
