@@ -105,3 +105,11 @@ def test_rule__conditions(tmp_path: Path) -> None:
     assert not rule.holds(("x", "a"), ("y",))
     assert not rule.holds(("x",), ())
     assert not rule.holds(("a", "bb"), ())
+
+
+def test_rule__excepts_names(tmp_path: Path) -> None:
+    rule = '[[layer]]\nis = "socket"\nsymbols = ["sk_*"]\nexcept = ["sk_skb_*"]\nwhy = "x"\n'
+    text = HEAD.splitlines(keepends=True)
+    ruleset = load(write(tmp_path, text[0] + rule + "".join(text[1:]))).variant()
+    assert ruleset.naming("layer", "sk_alloc")
+    assert not ruleset.naming("layer", "sk_skb_reason_drop")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from faltcon.perf.replay import Mapping
+
 __all__ = ["read_perf_data"]
 
 BATCH = 1 << 14  # samples; so many columns stay in the processor's cache
@@ -157,7 +159,12 @@ class _Tallying:
         weights = np.ones(len(places), np.int64)
         if layout.period >= 0:
             weights = np.maximum(words.at(places + 8 + layout.period).astype(np.int64), 1)
-        stacks = self._stacking.of(chains, lambda: self._sideband.maps_at(processes, times, places))
+
+        def maps(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[list[Mapping]]]:
+            moments = None if times is None else times[rows]
+            return self._sideband.maps_at(processes[rows], moments, places[rows])
+
+        stacks = self._stacking.of(chains, maps)
         comms = self._sideband.comms_at(tids, times, places)
         who = (comms * len(self._events) + events).astype(np.uint64)
         if self._threads:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faltcon.perf.numbering import Numbers
+from faltcon.perf.numbering import Numbers, flat_places
 from faltcon.perf.tally import plain_frame
 
 if TYPE_CHECKING:
@@ -33,17 +33,23 @@ class Chain:
     """Callchains of a batch of samples that fit their records.
 
     whole: of every sample, whether it fits. leaf: by chain, the interrupted
-    address; 0 where there is none, or where a marker stands there. addresses:
-    of the callers, one chain behind the other, with the markers that are not at
-    a chain's head. counts: of addresses, by chain. kernel: by chain, whether it
-    begins in the kernel.
+    address; 0 where there is none, or where a marker stands there. words: hold
+    the callers' addresses, with the markers that are not at a chain's head.
+    begins: where in words each chain's callers begin; counts: how many they
+    are. kernel: by chain, whether it begins in the kernel.
     """
 
     whole: NDArray[np.bool_]
     leaf: NDArray[np.uint64]
-    addresses: NDArray[np.uint64]
+    words: NDArray[np.uint64]
+    begins: NDArray[np.int64]
     counts: NDArray[np.int64]
     kernel: NDArray[np.bool_]
+
+    def addresses(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """The callers of these chains, one chain behind the other."""
+        found: NDArray[np.uint64] = self.words[flat_places(self.begins[rows], self.counts[rows])]
+        return found
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Chains:
         plain = (counts > 0) & (leaf < CONTEXT_MAX)
         leaf[~plain] = 0
         begins, counts = begins + 8 * plain, counts - plain
-        return Chain(whole, leaf, words.runs(begins, counts), counts, kernel)
+        return Chain(whole, leaf, *words.window(begins, counts), counts, kernel)
 
     def _runs(
         self, words: Words, places: NDArray[np.int64], sizes: NDArray[np.int64]

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["HashCollisionError", "Numbers", "Stacks", "flat_places"]
+__all__ = ["HashCollisionError", "Numbers", "Runs", "Stacks", "flat_places"]
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
-_FREE, _NEW = -1, -2
+_FREE = -1
 
 
 class HashCollisionError(Exception):
@@ -53,16 +53,18 @@ class Numbers:
             return found
         numbers = self._numbers[slots]
         slots, keys = slots[missed], keys[missed]
-        # Of several keys for a free place the last stays, so what is there then is distinct.
         free = numbers[missed] == _FREE
-        self._keys[slots[free]] = keys[free]
-        self._numbers[slots[free]] = _NEW
-        new = np.flatnonzero(self._numbers == _NEW)
-        self._numbers[new] = self._enter(self._keys[new])
+        if free.any():
+            # Of several keys for a free place the last stays, with its number among them.
+            places = slots[free]
+            among = np.arange(len(places), dtype=np.int32)
+            self._keys[places], self._numbers[places] = keys[free], among
+            new = places[self._numbers[places] == among]
+            self._numbers[new] = self._enter(self._keys[new])
         numbers[missed] = self._numbers[slots]
         shut_out = self._keys[slots] != keys
-        distinct, inverse = np.unique(keys[shut_out], return_inverse=True)
-        numbers[missed[shut_out]] = self._enter(distinct)[inverse]
+        if shut_out.any():
+            numbers[missed[shut_out]] = self._enter(keys[shut_out])
         if 8 * len(self._known) > len(self._keys):
             self._enlarge(64 - self._shift + 3)
         return numbers
@@ -96,25 +98,96 @@ def flat_places(begins: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray
     return np.repeat(shifts, counts) + np.arange(int(counts.sum()))
 
 
-class Stacks:
-    """Numbers from 0 on for distinct runs of whole numbers (frames or addresses), each kept once.
+class Runs:
+    """Numbers from 0 on for distinct runs of words, which are not kept.
 
-    kind: of the numbers. seed: of the hash. Equality is checked number by
-    number; raises HashCollisionError where the hash did not tell two runs apart.
+    Runs are told apart by two hashes of 64 bits. One numbers them; raises
+    HashCollisionError where the other says that two runs were taken for one.
+    seed: of the hashes.
     """
 
-    def __init__(self, seed: int = 0, kind: type[np.integer] = np.int32) -> None:
+    def __init__(self, seed: int = 0) -> None:
+        # 5 more than a multiple of 8: such a number's powers repeat themselves last.
+        self._bases = [int(one) & ~7 | 5 for one in _odd_numbers(2, seed)]
+        self._powers: list[NDArray[np.uint64]] = [np.ones(1, np.uint64)] * 2
+        self._shifts = list(self._powers)
+        self._room: NDArray[np.uint64] = np.empty((2, 1), np.uint64)
+        self._numbers = Numbers()
+        self._checks: NDArray[np.uint64] = np.empty(0, np.uint64)
+
+    def __len__(self) -> int:
+        """How many distinct runs there are."""
+        return len(self._numbers)
+
+    def of(
+        self, words: NDArray[np.uint64], begins: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """The number of each run, shape (n,): so many words from each of these places on."""
+        hashes, checks = self._hashes(words, begins, counts)
+        known = len(self)
+        numbers = self._numbers.of(hashes)
+        if len(self) > known:
+            rows = np.flatnonzero(numbers >= known)
+            new = np.empty(len(self) - known, np.uint64)
+            new[numbers[rows] - known] = checks[rows]
+            self._checks = np.append(self._checks, new)
+        if (self._checks[numbers] != checks).any():
+            raise HashCollisionError
+        return numbers
+
+    def _hashes(
+        self, words: NDArray[np.uint64], begins: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> list[NDArray[np.uint64]]:
+        """Of each run, sum(mixed word * base ** place in the run) for both bases.
+
+        Powers go with the place among all words, so that no run is copied; a
+        run's own inverse power takes the difference away.
+        """
+        if len(words) >= len(self._powers[0]):
+            self._enlarge(2 * len(words))
+        # Room that is kept costs less than room that is taken anew each time.
+        mixed, weighed = (room[: len(words) + 1] for room in self._room)
+        mixed[-1] = 0
+        np.right_shift(words, np.uint64(29), out=mixed[:-1])
+        mixed[:-1] ^= words
+        edges = np.column_stack([begins, begins + counts]).ravel()
+        found = []
+        for powers, shifts in zip(self._powers, self._shifts, strict=True):
+            np.multiply(mixed, powers[: len(mixed)], out=weighed)
+            sums = np.add.reduceat(weighed, edges)[::2] if len(edges) else mixed[:0]
+            sums[counts == 0] = 0
+            found.append(sums * shifts[begins] + counts.astype(np.uint64) * _MIX)
+        return found
+
+    def _enlarge(self, size: int) -> None:
+        self._room = np.empty((2, size), np.uint64)
+        for number, base in enumerate(self._bases):
+            inverse = pow(base, -1, 1 << 64)
+            for table, factor in ((self._powers, base), (self._shifts, inverse)):
+                steps = np.full(size, factor, np.uint64)
+                steps[0] = 1
+                table[number] = np.multiply.accumulate(steps)
+
+
+class Stacks:
+    """Numbers from 0 on for distinct runs of frame numbers, each run kept once.
+
+    seed: of the hash. Equality is checked frame by frame; raises
+    HashCollisionError where the hash did not tell two stacks apart.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._factors = _odd_numbers(256, seed)
         self._hashes = Numbers()
-        self._pool = np.empty(0, kind)
+        self._pool: NDArray[np.int32] = np.empty(0, np.int32)
         self._begins: NDArray[np.int64] = np.zeros(1, np.int64)
 
     def __len__(self) -> int:
         """How many distinct stacks there are."""
         return len(self._hashes)
 
-    def of(self, frames: NDArray[np.integer], counts: NDArray[np.int64]) -> NDArray[np.int32]:
+    def of(self, frames: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.int32]:
         """The number of each stack, shape (n,).
 
         frames: the stacks' frame numbers, one stack behind the other; counts:
@@ -149,7 +222,7 @@ class Stacks:
 
     def _hash(
         self,
-        frames: NDArray[np.integer],
+        frames: NDArray[np.int32],
         begins: NDArray[np.int64],
         counts: NDArray[np.int64],
         depths: NDArray[np.int64],
@@ -161,7 +234,7 @@ class Stacks:
         filled = np.flatnonzero(counts)
         if len(filled):
             mixed = self._factors[depths]
-            mixed *= frames.astype(np.uint64) + np.uint64(1)
+            mixed *= frames.astype(np.uint64)
             found[filled] += np.add.reduceat(mixed, begins[filled])
         return found
 

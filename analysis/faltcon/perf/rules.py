@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from importlib import resources
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from faltcon.errors import FormatError, UsageError
 from faltcon.files import reading
+from faltcon.perf.renames import other_names
 
 __all__ = ["DEFAULT_VARIANT", "DIRECTIONS", "LAYERS", "PHASES", "Rule", "RuleSet", "Rules", "load"]
 
@@ -36,7 +37,7 @@ _CLASSES = {
     "context": CONTEXTS,
     "phase": PHASES,
 }
-_FIELDS = {"is", "symbols", "leaf", "under", "not_under", "not_over", "why"}
+_FIELDS = {"is", "symbols", "except", "leaf", "under", "not_under", "not_over", "why"}
 _SUFFIX = re.compile(r"(?:\.(?:isra|constprop|part|cold|llvm)(?:\.\d+)?)+$")
 _MEND = "see the head of analysis/faltcon/perf/rules.toml for the format"
 
@@ -62,11 +63,16 @@ class Rule:
     under: tuple[str, ...] = ()
     not_under: tuple[str, ...] = ()
     not_over: tuple[str, ...] = ()
+    excepted: tuple[str, ...] = ()
     leaf: bool = False
 
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str]:
         return _any_of(self.symbols)
+
+    @functools.cached_property
+    def _excepted(self) -> re.Pattern[str] | None:
+        return _any_of(self.excepted) if self.excepted else None
 
     @functools.cached_property
     def _under(self) -> re.Pattern[str] | None:
@@ -78,7 +84,9 @@ class Rule:
 
     def names(self, symbol: str) -> bool:
         """Whether the rule is about this function (base name)."""
-        return self._pattern.match(symbol) is not None
+        if self._pattern.match(symbol) is None:
+            return False
+        return self._excepted is None or self._excepted.match(symbol) is None
 
     @functools.cached_property
     def _not_over(self) -> re.Pattern[str] | None:
@@ -212,9 +220,29 @@ def _check_variant(file: str, name: str, entry: Any) -> None:
 def _rules(file: str, section: str, entries: Any, prefix: str) -> tuple[Rule, ...]:
     if not isinstance(entries, list):
         raise FormatError(file, f"{section} is no list of [[{section}]]", mend=_MEND)
-    return tuple(
+    rules = [
         _rule(file, section, entry, f"{prefix}{number}")
         for number, entry in enumerate(entries, start=1)
+    ]
+    return tuple(_with_renames(rule, rules) for rule in rules)
+
+
+def _with_renames(rule: Rule, section: list[Rule]) -> Rule:
+    """The rule with what other kernels call its functions, unless a rule has that name itself."""
+
+    def elsewhere(symbols: tuple[str, ...]) -> tuple[str, ...]:
+        found = dict.fromkeys(name for symbol in symbols for name in other_names(symbol))
+        return tuple(name for name in found if name not in symbols)
+
+    symbols = tuple(
+        name for name in elsewhere(rule.symbols) if not any(other.names(name) for other in section)
+    )
+    return replace(
+        rule,
+        symbols=rule.symbols + symbols,
+        under=rule.under + elsewhere(rule.under),
+        not_under=rule.not_under + elsewhere(rule.not_under),
+        not_over=rule.not_over + elsewhere(rule.not_over),
     )
 
 
@@ -229,7 +257,8 @@ def _rule(file: str, section: str, entry: Any, number: str) -> Rule:
         raise FormatError(
             file, f"`is` must be one of {', '.join(answers)}", place=place, mend=_MEND
         )
-    lists = {name: entry.get(name, []) for name in ("symbols", "under", "not_under", "not_over")}
+    fields = ("symbols", "except", "under", "not_under", "not_over")
+    lists = {name: entry.get(name, []) for name in fields}
     for name, value in lists.items():
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise FormatError(file, f"{name} is no list of names", place=place, mend=_MEND)
@@ -244,6 +273,7 @@ def _rule(file: str, section: str, entry: Any, number: str) -> Rule:
         under=tuple(lists["under"]),
         not_under=tuple(lists["not_under"]),
         not_over=tuple(lists["not_over"]),
+        excepted=tuple(lists["except"]),
         leaf=entry.get("leaf") is True,
     )
 

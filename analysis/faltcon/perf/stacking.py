@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from faltcon.perf.framing import CONTEXT_MAX
-from faltcon.perf.numbering import Numbers, Stacks, flat_places
+from faltcon.perf.numbering import Numbers, Runs, Stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ class Stacking:
     def __init__(self, framing: Framing, seed: int) -> None:
         self.torn = 0
         self._framing = framing
-        self._callers = Stacks(seed, np.uint64)  # by address
+        self._callers = Runs(seed)  # by address
         self._marked: NDArray[np.bool_] = np.empty(0, np.bool_)
         self._keys = Numbers()  # callers, whether from the kernel, and number of memory maps
         self._frames = Stacks(seed)  # by frame
@@ -50,21 +50,21 @@ class Stacking:
     def of(
         self,
         chains: Chain,
-        maps: Callable[[], tuple[NDArray[np.int64], list[list[Mapping]]]],
+        maps: Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], list[list[Mapping]]]],
     ) -> NDArray[np.int32]:
         """The number of each chain's stack, shape (n,).
 
-        maps: gives each chain's number of memory maps, and the maps by number;
-        asked only where there are user frames.
+        maps: gives the number of memory maps of each of these chains, and the
+        maps by number; asked only where there are user frames.
         """
-        callers = self._callers.of(chains.addresses, chains.counts)
+        callers = self._callers.of(chains.words, chains.begins, chains.counts)
         self._see_marks(callers, chains)
         versions = np.zeros(len(callers), np.int64)
         known_maps: list[list[Mapping]] = []
-        in_user = ~chains.kernel | self._marked[callers]
-        if in_user.any():
-            of_all, known_maps = maps()
-            versions[in_user] = of_all[in_user]
+        in_user = ~chains.kernel & ((chains.leaf != 0) | (chains.counts > 0))
+        in_user = np.flatnonzero(in_user | self._marked[callers])
+        if len(in_user):
+            versions[in_user], known_maps = maps(in_user)
         keys = (callers.astype(np.uint64) << np.uint64(1)) | chains.kernel
         keys |= versions.astype(np.uint64) << _HALF
         known = len(self._keys)
@@ -88,11 +88,9 @@ class Stacking:
         if len(self._callers) == known:
             return
         rows = _one_of_each(callers, known, len(self._callers))
-        counts = chains.counts[rows]
-        begins = (np.cumsum(chains.counts) - chains.counts)[rows]
-        marks = chains.addresses[flat_places(begins, counts)] >= CONTEXT_MAX
+        marks = chains.addresses(rows) >= CONTEXT_MAX
         marked = np.zeros(len(rows), np.bool_)
-        marked[np.repeat(np.arange(len(rows)), counts)[marks]] = True
+        marked[np.repeat(np.arange(len(rows)), chains.counts[rows])[marks]] = True
         self._marked = np.append(self._marked, marked)
 
     def _work_out(
@@ -103,11 +101,8 @@ class Stacking:
         maps: list[list[Mapping]],
     ) -> None:
         """Look up the callers of these chains, frame by frame."""
-        counts = chains.counts[rows]
-        begins = (np.cumsum(chains.counts) - chains.counts)[rows]
-        addresses = chains.addresses[flat_places(begins, counts)]
         frames, lengths, torn = self._framing.frames(
-            addresses, counts, chains.kernel[rows], versions, maps
+            chains.addresses(rows), chains.counts[rows], chains.kernel[rows], versions, maps
         )
         self._of_key = np.append(self._of_key, self._frames.of(frames, lengths))
         self._torn = np.append(self._torn, torn)

@@ -19,6 +19,7 @@ __all__ = ["Words", "records"]
 _SAMPLE = 9
 _LONGER = (np.uint64(66), np.uint64(71))  # kinds with more bytes than their size (payload)
 _WALKERS = 2048
+_MOST_BETWEEN = 4  # words in a window for each word of its runs
 _SEARCHED = 128  # words in which a walker looks for the record to begin with
 
 
@@ -141,3 +142,17 @@ class Words:
         places = np.repeat(shifts, counts) + step * np.arange(int(counts.sum()))
         found: NDArray[np.uint64] = self._words[places]
         return found
+
+    def window(
+        self, begins: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """An array in which all these runs lie, and where in it each begins.
+
+        Runs that lie close together, as nearly always, are not copied.
+        """
+        if self._log == 3 and len(begins):
+            first = (begins - self._shift) >> 3
+            low, high = int(first.min()), int((first + counts).max())
+            if high - low <= _MOST_BETWEEN * int(counts.sum()) + _WALKERS:
+                return self._words[low:high], first - low
+        return self.runs(begins, counts), np.cumsum(counts) - counts
