@@ -62,6 +62,9 @@ readme-figure: $(STAMPS)/python ## Draw the README's picture from the recordings
 test-kernel: $(STAMPS)/python $(STAMPS)/debian-kernel ## Build, boot and test a kernel with the series, and its KUnit suite (QEMU)
 	$(UV_RUN) faltcon lab kernel test --base 6.1
 
+test-kernel-model: $(STAMPS)/python $(STAMPS)/debian-kernel ## Play 10,000 events into a kernel with the series and into the model; all counters must agree
+	$(UV_RUN) python tools/test_kernel_model.py --base 6.1
+
 test-kernel-full: test-kernel $(STAMPS)/debian-test ## The same with sanitizers under a storm, on 2 and 8 virtual CPUs, with real programs, in user-mode Linux
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --programs
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 2
