@@ -84,6 +84,9 @@ test-kernel: $(STAMPS)/python $(STAMPS)/debian-kernel ## Build, boot and test a 
 test-kernel-ci: $(STAMPS)/python $(STAMPS)/debian-kernel ## The same on one kernel, which has the KUnit suite built in: as much as fits beside other tests
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kunit
 
+test-kernel-model: $(STAMPS)/python $(STAMPS)/debian-kernel ## Play 10,000 events into a kernel with the series and into the model; all counters must agree
+	$(UV_RUN) python tools/test_kernel_model.py --base 6.1
+
 test-kernel-full: test-kernel $(STAMPS)/debian-test ## The same with sanitizers under a storm, on 2 and 8 virtual CPUs, with real programs, in user-mode Linux
 	$(UV_RUN) faltcon lab kernel lint --base 6.1
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --each-patch

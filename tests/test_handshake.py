@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faltcon import handshake, paths, provenance
+from faltcon.cli import run
 from faltcon.errors import FormatError, InputError, UsageError
 from faltcon.files import sha256_of
 from faltcon.lab import experiment
 from faltcon.lab.kernel import series
+from faltcon.model.costs import read_costs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,3 +189,38 @@ def test_recordings__every_arm_in_every_layout_of_the_experiment() -> None:
     what = experiment.load("fig3")
     there = {folder.name for folder in provenance.runs(paths.raw_dir(), what.name)}
     assert there == {step.run for step in experiment.order(what)}
+
+
+def test_costs__are_the_medians_and_a_miss_costs_all_operations(root: Path) -> None:
+    for layout in (1, 2, 3):
+        folder = write(root, "stock", layout + 10)
+        document = json.loads((folder / provenance.FILE_NAME).read_text())
+        document["parameters"] |= {"arm": "level0", "layout": layout}
+        (folder / provenance.FILE_NAME).write_text(json.dumps(document))
+    found = handshake.costs(handshake.load(root))
+    # The middle layout of three adds 1; regions but `others` count what comes later, 0.7.
+    assert found.parts["request_sock"]["stock"] == pytest.approx(101.7)
+    assert found.parts["request_sock"]["hit"] == pytest.approx(21.7)
+    assert found.parts["others"]["hit"] == pytest.approx(481)
+    assert found.parts["faltcon"] == {"stock": 0, "miss": 0, "hit": 0}
+    assert found.unit == "instructions"
+    assert "measured-here" in found.origin
+
+
+def test_costs__without_an_arm_are_refused(root: Path) -> None:
+    with pytest.raises(UsageError, match="level0"):
+        handshake.costs(handshake.load(root))
+
+
+def test_costs__of_the_recording_are_read_by_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["data", "costs"]) == 0
+    file = tmp_path / "costs.json"
+    file.write_text(capsys.readouterr().out)
+    costs = read_costs(file)
+    boots = handshake.load(configuration="minimal")
+    assert costs == handshake.costs(boots)
+    # Each kind has every part, and FALTCON's operations are on a hit.
+    assert set(costs.parts) == set(handshake.PARTS)
+    assert costs.parts["faltcon"]["hit"] > costs.parts["faltcon"]["stock"] == 0

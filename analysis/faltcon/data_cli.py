@@ -13,12 +13,7 @@ from faltcon.errors import CheckFailedError
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Check and list the raw recordings.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep this a group while it has a single command."""
+app = typer.Typer(no_args_is_help=True, help="Check the raw recordings, sum them up.")
 
 
 @app.command(
@@ -44,3 +39,21 @@ def verify(
         raise CheckFailedError(f"{len(problems)} problems under {root}; restore them from git")
     if not checked:
         raise CheckFailedError(f"no recording under {root}; name the folder that holds them")
+
+
+@app.command(
+    epilog="Example:  faltcon data costs > costs.json && "
+    "faltcon model run capture.pcap --costs costs.json"
+)
+def costs(
+    configuration: Annotated[
+        str, typer.Option(help="Which kernels of the recordings of figure 3.")
+    ] = "minimal",
+    level: Annotated[int, typer.Option(min=1, max=3, help="The sysctl tcp_faltcon.")] = 2,
+) -> None:
+    """Print what a handshake costs with and without FALTCON, as JSON for `faltcon model run`."""
+    from faltcon import handshake
+
+    found = handshake.costs(handshake.load(configuration=configuration), f"level{level}")
+    document = {"unit": found.unit, "origin": found.origin, "parts": found.parts}
+    typer.echo(json.dumps(document, indent=1))

@@ -16,6 +16,7 @@ from faltcon import counts, paths, provenance
 from faltcon.counts import OTHERS, Sums
 from faltcon.errors import FormatError, UsageError
 from faltcon.files import reading
+from faltcon.model.costs import Costs
 from faltcon.stats import interval
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "Boot",
     "by_function",
     "changes",
+    "costs",
     "joined",
     "load",
     "of_parts",
@@ -219,3 +221,36 @@ def by_function(boots: Iterable[Boot]) -> pd.DataFrame:
         index=["bucket", "function"], columns="arm", values="instructions", aggfunc="median"
     )
     return wide.fillna(0.0).reset_index(level="bucket")
+
+
+def costs(boots: Iterable[Boot], arm: str = "level2") -> Costs:
+    """What a handshake costs the model: medians over layouts, by part (PARTS), in instructions.
+
+    stock: the arm stock. hit: `arm`, whose load is one f-pair's. miss: no arm
+    misses each time, so it is level0 and all of FALTCON's operations on a hit,
+    which is more than a miss does. From SYN to SYNACK; of FALTCON's operations
+    and of what concerns the kept structures and the route also what comes later
+    (f_push). The same of `others` is left out: it is the client's for the most
+    part. Raises UsageError where an arm was not recorded.
+    """
+    found = list(boots)
+    table = parts(found)
+    later = table["outside"].where(table["part"] != OTHERS, 0)
+    table = table.assign(instructions=table["instructions"] + later)
+    wide = table.pivot_table(index="part", columns="arm", values="instructions", aggfunc="median")
+    missing = {"stock", "level0", arm} - set(wide.columns)
+    if missing:
+        raise UsageError(f"no recording of figure 3 with the arm {', '.join(sorted(missing))}")
+    of_arm = {str(name): wide[name].to_dict() for name in wide.columns}
+    of_part = {
+        part: {
+            "stock": float(of_arm["stock"][part]),
+            "miss": float(of_arm[arm if part == "faltcon" else "level0"][part]),
+            "hit": float(of_arm[arm][part]),
+        }
+        for part in PARTS
+    }
+    origins = sorted({boot.origin for boot in found})
+    configurations = sorted({boot.configuration for boot in found})
+    origin = f"{', '.join(origins)}: {len(found)} boots of {EXPERIMENT}"
+    return Costs("instructions", f"{origin} ({', '.join(configurations)}), {arm}", of_part)

@@ -90,7 +90,10 @@ def _notes(answer: dict[str, Any]) -> Iterator[str]:
         yield f"{answer['left_out']} connections without a SYN were left out"
     if answer["truncated"]:
         yield "the file ends early; this is its good part"
-    for part, value in answer.get("saved", {}).items():
+    saved = answer.get("saved", {})
+    if saved:
+        saved = {**saved, "all parts": sum(saved.values())}
+    for part, value in saved.items():
         yield f"{part}: {value:,.0f} {answer['saved_unit']} saved"
 
 
