@@ -57,7 +57,17 @@ from faltcon.traffic.fast_ports import port_kind
 from faltcon.traffic.ip import ACK, SYN
 from faltcon.traffic.jit import compiled, inlined
 
-__all__ = ["LINE_BYTES", "ROWS_AHEAD", "ROW_BYTES", "end", "fetch", "find", "hash_of", "rebuild", "sweep"]
+__all__ = [
+    "LINE_BYTES",
+    "ROWS_AHEAD",
+    "ROW_BYTES",
+    "end",
+    "fetch",
+    "find",
+    "hash_of",
+    "rebuild",
+    "sweep",
+]
 
 ROW_BYTES = CONN_FIELDS * WORD_BYTES
 # Of the processor's cache.

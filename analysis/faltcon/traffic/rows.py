@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     Words = NDArray[np.int64]
 
-__all__ = ["CODE", "ROWS_OF_A_TABLE", "Columns", "decoded", "encoded", "encoded_schema", "transaction_table"]
+__all__ = [
+    "CODE",
+    "ROWS_OF_A_TABLE",
+    "Columns",
+    "decoded",
+    "encoded",
+    "encoded_schema",
+    "transaction_table",
+]
 
 CODE = pa.dictionary(pa.int32(), pa.string())
 # So many make a table: enough that what a table costs beside its rows does not matter.
