@@ -142,7 +142,8 @@ def repeats(
     """Count f-keys, f-pairs and handshakes that are open at the same time.
 
     Besides captures it takes a browser's HAR file, Zeek's conn.log or http.log,
-    and the CSV of nfdump, and says what each cannot tell.
+    the CSV of nfdump, and the result of the HTTP Archive query (traffic/httparchive.sql,
+    as CSV or JSON lines), and says what each cannot tell.
     """
     from faltcon.traffic import inputs, render
     from faltcon.traffic.pairs import parse_duration_ns
