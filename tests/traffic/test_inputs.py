@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from faltcon.cli import run
 from faltcon.errors import FormatError
-from faltcon.traffic import inputs
+from faltcon.traffic import httparchive, inputs
 from faltcon.traffic.pairs import repetition
 
 ZEEK = """#separator \\x09
@@ -155,8 +157,85 @@ def test_har(log):
     assert found.unknown
 
 
+def test_zeek_requests_as_tsv(log):
+    names = list(HTTP_LOG[0])
+    lines = ["#separator \\x09", "\t".join(["#fields", *names])]
+    lines += ["\t".join(str(one[name]) for name in names) for one in HTTP_LOG]
+    tsv = inputs.read(log("\n".join(lines)))
+    as_json = inputs.read(log("\n".join(json.dumps(line) for line in HTTP_LOG)))
+    assert tsv.kind == as_json.kind == "Zeek http.log"
+    assert tsv.mined.tables.connections.equals(as_json.mined.tables.connections)
+
+
+ARCHIVED = [
+    # page, socket, address, host, port, protocol, start in seconds, requests
+    ("https://a.example/", "11", "192.0.2.1", "a.example", "443", "http/2", 1, "7"),
+    ("https://a.example/", "12", "192.0.2.1", "a.example", "443", "http/1.1", 3, "1"),
+    ("https://a.example/", "13", "", "cdn.example", "80", "http/1.1", 3, "2"),
+    ("https://a.example/", "14", "192.0.2.9", "q.example", "443", "h3", 3, "2"),
+    ("https://b.example/", "11", "192.0.2.1", "a.example", "443", "h2", 4, "5"),
+    ("https://b.example/", "12", "", "", "443", "h2", 4, "5"),
+]
+ARCHIVE_COLUMNS = [
+    "page",
+    "socket",
+    "server_ip",
+    "host",
+    "server_port",
+    "protocol",
+    "started",
+    "requests",
+]
+
+
+def archived():
+    for row in ARCHIVED:
+        one = dict(zip(ARCHIVE_COLUMNS, row, strict=True))
+        yield {**one, "started": f"2025-07-01T00:00:0{one['started']}.250Z"}
+
+
+def test_http_archive(log):
+    lines = [",".join(ARCHIVE_COLUMNS), *(",".join(one.values()) for one in archived())]
+    as_csv = inputs.read(log("\n".join(lines)))
+    # BigQuery leaves nulls out of JSON lines.
+    kept = [{name: value for name, value in one.items() if value} for one in archived()]
+    as_json = inputs.read(log("\n".join(json.dumps(one) for one in kept)))
+    assert as_csv.mined.tables.connections.equals(as_json.mined.tables.connections)
+    assert as_csv.kind == as_json.kind == "HTTP Archive"
+    rows = as_csv.mined.tables.connections.to_pylist()
+    assert [(row["server_ip"], row["http1_requests"], row["http2_streams"]) for row in rows] == [
+        ("192.0.2.1", 0, 7),
+        ("192.0.2.1", 1, 0),
+        ("cdn.example", 2, 0),
+        ("192.0.2.1", 0, 5),
+    ]
+    assert rows[1]["syn_ns"] - rows[0]["syn_ns"] == 2 * 10**9
+    assert as_csv.mined.skipped == {
+        "QUIC connection": 1,
+        "connection without a server or a time": 1,
+    }
+    # The two pages are different clients: only a's server repeats.
+    found = repeated(as_csv, "established")
+    assert (found.f_keys, found.f_pairs) == (3, 1)
+
+
+def test_http_archive__the_query_gives_what_is_read():
+    query = (Path(httparchive.__file__).parent / "httparchive.sql").read_text()
+    last = query[query.rindex("SELECT") :].partition("FROM")[0]
+    named = [re.split(r"\s+AS\s+", line.strip().rstrip(","))[-1] for line in last.splitlines()]
+    assert [name for name in named if name in httparchive.COLUMNS] == ARCHIVE_COLUMNS
+
+
+def test_nfdump_of_version_1_7(log):
+    head, _, rows = NFDUMP.partition("\n")
+    newer = head.replace("ts,te", "firstSeen,lastSeen").replace(",pr,", ",proto,")
+    old, new = inputs.read(log(NFDUMP)), inputs.read(log(newer + "\n" + rows))
+    assert new.mined.tables.connections.equals(old.mined.tables.connections)
+
+
 @pytest.mark.parametrize(
-    "content", ["{}", "[1]", "{", "#fields\tts\n1\n", "ts,te,sa\n1,2,3\n", "#x\n"]
+    "content",
+    ["page,socket,x\na,1,2\n", "{}", "[1]", "{", "#fields\tts\n1\n", "ts,te,sa\n1,2,3\n", "#x\n"],
 )
 def test_what_is_no_log(log, content):
     with pytest.raises(FormatError, match="neither a capture nor a log"):
@@ -169,5 +248,7 @@ def test_repeats_takes_them_and_says_what_they_cannot_tell(log, capsys):
     assert (answer["f_keys"], answer["f_pairs"], answer["error"]) == (2, 1, None)
     assert answer["input"] == "HAR"
     assert answer["unknown"]
+    assert run(["traffic", "repeats", "--json", str(log(ZEEK)), str(log(ZEEK))]) == 0
+    assert [json.loads(one)["f_keys"] for one in capsys.readouterr().out.splitlines()] == [1, 1]
     assert run(["traffic", "repeats", str(log(NFDUMP))]) == 0
     assert "cannot tell" in capsys.readouterr().out

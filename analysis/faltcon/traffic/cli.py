@@ -17,6 +17,7 @@ from faltcon.errors import FaltconError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from faltcon.traffic.engines import Miner
     from faltcon.traffic.mining import Mined
 
 __all__ = ["app"]
@@ -58,6 +59,17 @@ Engine = Annotated[
     EngineOption,
     typer.Option(help="The fast implementation, or the readable one. Both answer the same."),
 ]
+Keylog = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="KEYS",
+        help="Also read HTTP inside TLS, with this key log (SSLKEYLOGFILE); needs tshark.",
+    ),
+]
+Decrypt = Annotated[
+    bool,
+    typer.Option("--decrypt", help="The same, with the secrets that the pcapng file holds."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, one a file.")]
 
 
@@ -77,6 +89,8 @@ def summary(
     transactions: Annotated[
         Path | None, typer.Option(help="Write the HTTP transactions of all files here (Parquet).")
     ] = None,
+    keylog: Keylog = None,
+    decrypt: Decrypt = False,
 ) -> None:
     """Count connections, HTTP transactions and f-keys of captures.
 
@@ -97,7 +111,8 @@ def summary(
                 writer.write(file, getattr(mined.tables, which))
             return summarize(file, mined)
 
-        answers = _answers(files, engine, SUMMARY_KEYS, answer)
+        mine = _miner(engine, keylog, decrypt=decrypt)
+        answers = _answers(files, mine, SUMMARY_KEYS, answer)
         failures = _print(answers, as_json, render.summary_table)
     _leave(failures)
 
@@ -127,7 +142,8 @@ def repeats(
     """Count f-keys, f-pairs and handshakes that are open at the same time.
 
     Besides captures it takes a browser's HAR file, Zeek's conn.log or http.log,
-    and the CSV of nfdump, and says what each cannot tell.
+    the CSV of nfdump, and the result of the HTTP Archive query (traffic/httparchive.sql,
+    as CSV or JSON lines), and says what each cannot tell.
     """
     from faltcon.traffic import inputs, render
     from faltcon.traffic.pairs import parse_duration_ns
@@ -148,7 +164,7 @@ def repeats(
         told = {"input": recorded.kind, "unknown": list(recorded.unknown)}
         return {**answer(file, recorded.mined), **told}
 
-    answers = _answers(files, engine, REPEATS_KEYS, answer, log)
+    answers = _answers(files, _miner(engine), REPEATS_KEYS, answer, log)
     _leave(_print(answers, as_json, render.repeats_table))
 
 
@@ -157,6 +173,8 @@ def report(
     file: Annotated[str, typer.Argument(help="A capture.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
     engine: Engine = EngineOption.COMPILED,
+    keylog: Keylog = None,
+    decrypt: Decrypt = False,
 ) -> None:
     """Write one self-contained HTML page: totals, f-pairs, and what FALTCON could serve.
 
@@ -164,11 +182,10 @@ def report(
     """
     from faltcon.files import write_text
     from faltcon.traffic import render
-    from faltcon.traffic.engines import engine_of
     from faltcon.traffic.report import page
 
     with render.progress(file) as progress:
-        mined = engine_of(engine.value)(file, progress=progress)
+        mined = _miner(engine, keylog, decrypt=decrypt)(file, progress=progress)
     write_text(output, page(Path(file).name, mined))
 
 
@@ -265,19 +282,24 @@ def _until_stopped() -> Iterator[Callable[[], bool]]:
             signal.signal(one, handler)
 
 
+def _miner(engine: EngineOption, keylog: Path | None = None, *, decrypt: bool = False) -> Miner:
+    from faltcon.traffic.decrypted import decrypting
+    from faltcon.traffic.engines import engine_of
+
+    mine = engine_of(engine.value)
+    return decrypting(mine, keylog) if decrypt or keylog is not None else mine
+
+
 def _answers(
     files: list[str],
-    engine: EngineOption,
+    mine: Miner,
     keys: tuple[str, ...],
     answer: Callable[[str, Mined], dict[str, Any]],
     log: Callable[[str], dict[str, Any] | None] = lambda _: None,
 ) -> Iterator[dict[str, Any]]:
     """The answer for each file in order; for a file that fails, one that holds its error."""
     from faltcon.traffic import render
-    from faltcon.traffic.engines import engine_of
     from faltcon.traffic.summary import failed
-
-    mine = engine_of(engine.value)
 
     for file in files:
         try:

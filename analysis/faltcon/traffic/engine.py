@@ -115,10 +115,10 @@ class Engine:
         """Between two stretches of the file: let go of what is over, or too much."""
         state = self.state
         rows = state.rows
-        fast_find.sweep(state.address, rows, now_ns - self.limits.linger_ns)
-        live = np.flatnonzero(state.conn[:rows, at.FLAGS] & at.F_LIVE)
-        excess = len(live) - self.limits.max_connections
+        live_rows = fast_find.sweep(state.address, rows, now_ns - self.limits.linger_ns)
+        excess = live_rows - self.limits.max_connections
         if excess > 0:
+            live = np.flatnonzero(state.conn[:rows, at.FLAGS] & at.F_LIVE)
             held = state.conn[live]
             order = np.lexsort((held[:, at.NUMBER], held[:, at.LAST_NS]))
             self._evict(live[order[:excess]])

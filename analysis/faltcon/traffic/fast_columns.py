@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from faltcon.traffic.fast_find import LINE_BYTES, ROW_BYTES, end
+from faltcon.traffic.fast_find import LINE_BYTES, ROW_BYTES, ROWS_AHEAD, end
 from faltcon.traffic.fast_http import end_transactions
 from faltcon.traffic.fast_layout import (
     ACK_NS,
@@ -100,8 +100,6 @@ NUMBERS = (
 )
 CODES = ("client_known", "established", "tls", "tls_on_http_port", "evicted", "close", "closed_by")
 ADDRESS_FIELDS = 3
-# Rows are asked for so many before they are needed.
-AHEAD = 4
 
 
 @compiled
@@ -150,8 +148,8 @@ def fill(
     for j in range(first, count):
         number = get(ended, j)
         row = conn + number * ROW_BYTES
-        if j + AHEAD < count:
-            ahead = conn + get(ended, j + AHEAD) * ROW_BYTES
+        if j + ROWS_AHEAD < count:
+            ahead = conn + get(ended, j + ROWS_AHEAD) * ROW_BYTES
             for line in range(ROW_BYTES // LINE_BYTES):
                 prefetch(ahead + line * LINE_BYTES)
         flags, key = get(row, FLAGS), get(row, KEY_4)

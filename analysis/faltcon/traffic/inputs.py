@@ -1,8 +1,9 @@
 """Other records of connections than captures: browser archives, Zeek logs, nfdump's CSV.
 
-Each becomes a connections table as far as it can tell; `unknown` names what
-it cannot. Formats: HAR 1.2; Zeek's conn.log and http.log, tab-separated or
-JSON; the CSV of `nfdump -o csv`.
+The result of a query of HTTP Archive is one more (httparchive.py). Each becomes
+a connections table as far as it can tell; `unknown` names what it cannot.
+Formats: HAR 1.2; Zeek's conn.log and http.log, tab-separated or JSON; the CSV of
+`nfdump -o csv`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from faltcon.errors import FormatError
 from faltcon.files import open_binary, reading
-from faltcon.traffic import har
+from faltcon.traffic import har, httparchive
 from faltcon.traffic.mining import Mined
 from faltcon.traffic.tables import CONNECTIONS, TRANSACTIONS, Tables
 
@@ -48,7 +49,8 @@ def looks_like_a_log(file: str | Path) -> bool:
     """Whether a file begins as one of the logs does; captures begin with other bytes."""
     with reading(file), open_binary(file) as stream:
         start = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    return start.startswith((b"{", b"[", b"#separator", b"#fields", b"ts,te,", b"firstSeen,"))
+    begins = (b"{", b"[", b"#separator", b"#fields", b"ts,te,", b"firstSeen,")
+    return start.startswith((*begins, httparchive.CSV_START))
 
 
 def read(file: str | Path) -> Recorded:
@@ -57,6 +59,8 @@ def read(file: str | Path) -> Recorded:
         content = stream.read(MAX_LOG_BYTES)
     try:
         text = content.decode("utf-8-sig")
+        if httparchive.is_result(text.partition("\n")[0]):
+            return _http_archive(text)
         if text.lstrip().startswith(("{", "[")):
             return _json(file, text)
         if text.startswith("#"):
@@ -67,7 +71,8 @@ def read(file: str | Path) -> Recorded:
         raise FormatError(
             file,
             f"is neither a capture nor a log that we know ({reason})",
-            mend="name a pcap, pcapng, HAR, Zeek conn.log or http.log, or nfdump CSV file",
+            mend="name a pcap, pcapng, HAR, Zeek conn.log or http.log, nfdump CSV "
+            "or HTTP Archive file",
         ) from error
 
 
@@ -98,6 +103,12 @@ def _recorded(
     packets = sum(row.get("client_packets", 0) + row.get("server_packets", 0) for row in rows)
     mined = Mined(tables, packets, packets, first, skipped, truncated=False)
     return Recorded(mined, kind, unknown)
+
+
+def _http_archive(text: str) -> Recorded:
+    skipped: Counter[str] = Counter()
+    rows = httparchive.connections(httparchive.records(text), skipped)
+    return _recorded("HTTP Archive", rows, skipped, *httparchive.UNKNOWN)
 
 
 def _har(document: dict[str, Any]) -> Recorded:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pandera.pandas as pandera_types
 
+    from faltcon.traffic.http1 import Transaction
     from faltcon.traffic.tcp import Connection
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "check",
     "connection_row",
     "tables_of",
+    "transaction_row",
 ]
 
 CLOSES = ("open", "half", "fin", "rst")
@@ -152,6 +154,21 @@ def connection_row(connection: Connection) -> dict[str, Any]:
     }
 
 
+def transaction_row(connection: int, one: Transaction) -> dict[str, Any]:
+    """The row of a transaction of the connection of this number."""
+    return {
+        "connection": connection,
+        "protocol": one.protocol,
+        "stream": one.stream,
+        "method": one.method,
+        "status": one.status or None,
+        "request_ns": one.request_ns,
+        "response_ns": one.response_ns,
+        "strict": one.strict,
+        "complete": one.complete,
+    }
+
+
 def tables_of(connections: Iterable[Connection]) -> Tables:
     """Both tables of finished connections."""
     rows: list[dict[str, Any]] = []
@@ -159,18 +176,7 @@ def tables_of(connections: Iterable[Connection]) -> Tables:
     for connection in connections:
         rows.append(connection_row(connection))
         transactions += [
-            {
-                "connection": connection.number,
-                "protocol": one.protocol,
-                "stream": one.stream,
-                "method": one.method,
-                "status": one.status or None,
-                "request_ns": one.request_ns,
-                "response_ns": one.response_ns,
-                "strict": one.strict,
-                "complete": one.complete,
-            }
-            for one in connection.application.transactions
+            transaction_row(connection.number, one) for one in connection.application.transactions
         ]
     return Tables(
         pa.Table.from_pylist(rows, schema=CONNECTIONS),
