@@ -229,12 +229,15 @@ def joined(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(part=table["part"].replace(dict.fromkeys(OBJECTS, "objects")))
 
 
-def changes(table: pd.DataFrame, over: str = "instructions") -> dict[tuple[str, str], Estimate]:
+def changes(
+    table: pd.DataFrame, over: str = "instructions", *, base: str = "stock"
+) -> dict[tuple[str, str], Estimate]:
     """Change against stock, by arm and part (and `total`), as a share: -0.31 is 31 % less.
 
     Layout by layout, so that what a layout does to both arms drops out; then
     the median over layouts with its 95 % interval. A part that stock does not
-    have is left out. Raises UsageError where an arm lacks a layout of stock.
+    have is left out. base: another arm to compare with. Raises UsageError
+    where an arm lacks a layout of it.
     """
     keys = ["configuration", "layout", "arm"]
     totals = table.groupby(keys, as_index=False)[over].sum().assign(part="total")
@@ -243,14 +246,14 @@ def changes(table: pd.DataFrame, over: str = "instructions") -> dict[tuple[str, 
         index=["configuration", "layout"], columns=["arm", "part"], values=over, aggfunc="sum"
     )
     arms, names = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(long["part"]))
-    if "stock" not in arms:
-        raise UsageError("there is no recording of the stock kernel to compare with")
+    if base not in arms:
+        raise UsageError(f"there is no recording of the arm {base} to compare with")
     found: dict[tuple[str, str], Estimate] = {}
-    for arm in sorted(set(arms) - {"stock"}):
+    for arm in sorted(set(arms) - {base}):
         for part in names:
-            ours, stock = wide[arm, part], wide["stock", part]
+            ours, stock = wide[arm, part], wide[base, part]
             if ours.isna().any() or stock.isna().any():
-                raise UsageError(f"{arm} and stock were not recorded in the same layouts")
+                raise UsageError(f"{arm} and {base} were not recorded in the same layouts")
             if (stock > 0).all():
                 found[arm, part] = interval(list(ours / stock - 1))
     return found
