@@ -168,6 +168,32 @@ def test_load__a_missing_file_is_an_input_error(root: Path) -> None:
         handshake.load(root)
 
 
+def test_changes__against_another_arm(root: Path) -> None:
+    table = handshake.parts(handshake.load(root))
+    found = handshake.changes(table, base="level2")
+    assert found["stock", "total"].value == pytest.approx(1004 / 604 - 1)
+    with pytest.raises(UsageError, match="level9"):
+        handshake.changes(table, base="level9")
+
+
+def test_with_paths__counts_the_objects_outside_the_window_too(root: Path) -> None:
+    found = handshake.with_paths(handshake.load(root))
+    stock = found[(found["arm"] == "stock") & (found["layout"] == 1)]
+    # 1000 in the window; each region has 0.7 outside it, two of them the objects'.
+    assert list(stock["instructions"]) == [pytest.approx(1001.4)]
+    assert set(found["part"]) == {"paths"}
+
+
+def test_of_server__leaves_the_clients_system_calls_out(root: Path) -> None:
+    for arm in HANDSHAKE:
+        file = root / "fig3" / f"minimal-l01-{arm}" / "functions.tsv"
+        file.write_text(FUNCTIONS.replace("inet_csk_route_req\troute", "__x64_sys_write\tclient"))
+    found = handshake.of_server(handshake.load(root))
+    stock = found[(found["arm"] == "stock") & (found["layout"] == 1)]
+    # Its 200 inside the window stay: what is in there has been received.
+    assert list(stock["instructions"]) == [pytest.approx(1000 + 3 * 0.7)]
+
+
 def test_recordings__are_of_the_series_and_buckets_that_the_project_has() -> None:
     """Whoever changes the series records figure 3 anew: `faltcon lab run fig3 --force`."""
     kernel = paths.project_root() / "kernel"

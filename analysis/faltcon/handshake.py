@@ -20,7 +20,7 @@ from faltcon.model.costs import Costs
 from faltcon.stats import interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from faltcon.stats import Estimate
@@ -35,7 +35,9 @@ __all__ = [
     "joined",
     "load",
     "of_parts",
+    "of_server",
     "parts",
+    "with_paths",
 ]
 
 EXPERIMENT = "fig3"
@@ -45,6 +47,8 @@ COLUMNS = ["region", "function", "bucket"]
 PARTS = ("request_sock", "synack", "faltcon", "route", OTHERS)
 # The kept structures, and the operations that keep them.
 OBJECTS = ("request_sock", "synack", "faltcon")
+# The system calls of the client, which is a program in the guest.
+CLIENT = "client"
 # Where the route look-up is counted: with the rest, as the code has it, or with the SYNACK,
 # where table 2 puts _skb_refdst.
 ATTRIBUTIONS: Mapping[str, Mapping[str, str]] = {
@@ -57,7 +61,7 @@ ATTRIBUTIONS: Mapping[str, Mapping[str, str]] = {
 class Boot:
     """One recorded boot.
 
-    arm: stock or level0 to level3. layout: what this boot shares with those of
+    arm: stock, level0 to level3 or shared_level1. layout: what this boot shares with those of
     the same number. sums: since the load began, by function. bucket_of: the
     part that a function belonged to when it was recorded.
     """
@@ -72,17 +76,22 @@ class Boot:
     bucket_of: Mapping[str, str]
 
 
-def load(root: Path | None = None, *, configuration: str | None = None) -> list[Boot]:
-    """Every recorded boot, in order of the run's name.
+def load(
+    root: Path | None = None,
+    *,
+    configuration: str | None = None,
+    experiment: str = EXPERIMENT,
+) -> list[Boot]:
+    """Every recorded boot of an experiment that counts handshakes, in order of the run's name.
 
     root: folder of recordings, data/raw if left out. Raises UsageError where
     there are none and InputError for a run that cannot be read.
     """
-    folders = provenance.runs(paths.raw_dir() if root is None else root, EXPERIMENT)
+    folders = provenance.runs(paths.raw_dir() if root is None else root, experiment)
     boots = [_read(folder) for folder in folders]
     found = [b for b in boots if configuration in {None, b.configuration}]
     if not found:
-        raise UsageError(f"no recording of figure 3 in the configuration {configuration!r}")
+        raise UsageError(f"no recording of {experiment} in the configuration {configuration!r}")
     return found
 
 
@@ -151,6 +160,56 @@ def parts(boots: Iterable[Boot]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def with_paths(boots: Iterable[Boot]) -> pd.DataFrame:
+    """From SYN to SYNACK, with every path that allocates, frees or keeps either object.
+
+    Columns as of `parts`, one row a boot, part `paths`: the window, and what is
+    spent on both objects and on FALTCON's operations before and after it.
+    """
+    return _one_part(
+        boots,
+        "paths",
+        lambda inside, outside: sum(inside.values()) + sum(outside.get(p, 0) for p in OBJECTS),
+    )
+
+
+def of_server(boots: Iterable[Boot]) -> pd.DataFrame:
+    """All that the guest's kernel executes for a connection, but for the client's system calls.
+
+    Columns as of `parts`, one row a boot, part `server`: from SYN to accept()
+    and close(), with timers, deferred work and whatever else the kernel does
+    meanwhile.
+    """
+    return _one_part(
+        boots,
+        "server",
+        lambda inside, outside: (
+            sum(inside.values()) + sum(outside.values()) - outside.get(CLIENT, 0)
+        ),
+    )
+
+
+def _one_part(
+    boots: Iterable[Boot],
+    part: str,
+    number: Callable[[Mapping[str, int], Mapping[str, int]], int],
+) -> pd.DataFrame:
+    rows = []
+    for boot in boots:
+        sums = boot.sums.grouped(boot.bucket_of)
+        rows.append(
+            {
+                "run": boot.run,
+                "configuration": boot.configuration,
+                "arm": boot.arm,
+                "layout": boot.layout,
+                "part": part,
+                "instructions": number(sums.inside, sums.outside) / boot.sums.windows,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def of_parts(table: pd.DataFrame, attribution: str) -> pd.DataFrame:
     """The table of `parts` with the route look-up counted as the attribution says.
 
@@ -172,12 +231,15 @@ def joined(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(part=table["part"].replace(dict.fromkeys(OBJECTS, "objects")))
 
 
-def changes(table: pd.DataFrame, over: str = "instructions") -> dict[tuple[str, str], Estimate]:
+def changes(
+    table: pd.DataFrame, over: str = "instructions", *, base: str = "stock"
+) -> dict[tuple[str, str], Estimate]:
     """Change against stock, by arm and part (and `total`), as a share: -0.31 is 31 % less.
 
     Layout by layout, so that what a layout does to both arms drops out; then
     the median over layouts with its 95 % interval. A part that stock does not
-    have is left out. Raises UsageError where an arm lacks a layout of stock.
+    have is left out. base: another arm to compare with. Raises UsageError
+    where an arm lacks a layout of it.
     """
     keys = ["configuration", "layout", "arm"]
     totals = table.groupby(keys, as_index=False)[over].sum().assign(part="total")
@@ -186,14 +248,14 @@ def changes(table: pd.DataFrame, over: str = "instructions") -> dict[tuple[str, 
         index=["configuration", "layout"], columns=["arm", "part"], values=over, aggfunc="sum"
     )
     arms, names = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(long["part"]))
-    if "stock" not in arms:
-        raise UsageError("there is no recording of the stock kernel to compare with")
+    if base not in arms:
+        raise UsageError(f"there is no recording of the arm {base} to compare with")
     found: dict[tuple[str, str], Estimate] = {}
-    for arm in sorted(set(arms) - {"stock"}):
+    for arm in sorted(set(arms) - {base}):
         for part in names:
-            ours, stock = wide[arm, part], wide["stock", part]
+            ours, stock = wide[arm, part], wide[base, part]
             if ours.isna().any() or stock.isna().any():
-                raise UsageError(f"{arm} and stock were not recorded in the same layouts")
+                raise UsageError(f"{arm} and {base} were not recorded in the same layouts")
             if (stock > 0).all():
                 found[arm, part] = interval(list(ours / stock - 1))
     return found

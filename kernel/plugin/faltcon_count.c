@@ -8,10 +8,12 @@
  * region on the stack: a region is a call of one of the functions in a list that the
  * caller gives. There is no stamp in the guest and none in its memory.
  *
- * Arguments: list=FILE (lines "hex-address region-number flags"), out=FILE, trigger=HEX
+ * Arguments: list=FILE (lines "hex-address region-number flags [within]"), out=FILE, trigger=HEX
  * (address whose execution starts a new snapshot of the sums).
  *   flags: 1 opens the window, 2 closes it
- *   and lines "interrupt hex-address": first instructions of interrupt and exception entries
+ *   within: a region that must be the caller's, or the call belongs to its caller's region
+ *   and lines "interrupt hex-address": first instructions of interrupt and exception entries,
+ *   "thunk hex-from hex-to": the code that indirect calls go through instead of a jump
  *
  * Debian packages no plugin header, so the few functions are declared here, as in QEMU 7.2's
  * include/qemu/qemu-plugin.h (plugin API version 1).
@@ -75,6 +77,7 @@ struct mark {
 	uint64_t address;
 	int region;
 	int flags;
+	int within;		/* a region, or -1: anywhere */
 };
 
 /* A translation block. Blocks are never freed: QEMU may retranslate, that is another one. */
@@ -86,6 +89,7 @@ struct block {
 	const struct mark *mark;
 	bool trigger;
 	bool interrupt;		/* first block of an interrupt or exception entry */
+	bool thunk;		/* of an indirect call without an indirect jump */
 };
 
 struct frame {
@@ -98,12 +102,14 @@ static struct mark marks[MAX_LIST];
 static int nr_marks;
 static uint64_t interrupts[MAX_LIST];
 static int nr_interrupts;
+static uint64_t thunk_from, thunk_to;
 static uint64_t trigger;
 static const char *out_name;
 
 static struct frame stack[MAX_STACK];
 static int depth;
 static const struct block *last;
+static bool in_thunk;		/* a thunk has put its target where its return will find it */
 static int window_depth = -1;	/* stack depth at which the open window began */
 static uint64_t inside[MAX_REGIONS], outside[MAX_REGIONS], user, windows, lost;
 static uint64_t calls[MAX_REGIONS];
@@ -199,6 +205,12 @@ static void push(uint64_t back, bool interrupt)
 	depth++;
 }
 
+/* Called, the frame is there already and has its caller's region. */
+static bool fits(const struct mark *mark)
+{
+	return mark->within < 0 || (depth && stack[depth - 1].region == mark->within);
+}
+
 static void executed(unsigned int cpu, void *data)
 {
 	const struct block *block = data;
@@ -220,16 +232,20 @@ static void executed(unsigned int cpu, void *data)
 		/* A call is made even if an interrupt comes before the callee's
 		 * first block; a return then ends where the interrupt returns to.
 		 */
-		if (last->end == END_CALL && block->start != last->after)
+		if (last->end == END_CALL && last->thunk)
+			in_thunk = true;
+		else if (last->end == END_CALL && block->start != last->after)
 			push(last->after, false);
 		if (interrupted)
 			push(0, true);
+		else if (last->end == END_RET && in_thunk)
+			in_thunk = false;	/* to the target: a jump */
 		else if (last->end == END_RET)
 			unwind(block->start);
 		else if (last->end == END_IRET)
 			leave_interrupt(block->start);
 	}
-	if (block->mark) {
+	if (block->mark && fits(block->mark)) {
 		if (!depth)
 			push(0, false);
 		if (block->mark->flags & OPENS) {
@@ -297,6 +313,7 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	block->instructions = n;
 	block->end = end_of(end);
 	block->trigger = block->start == trigger;
+	block->thunk = block->start >= thunk_from && block->start < thunk_to;
 	for (i = 0; i < nr_marks; i++)
 		if (marks[i].address == block->start)
 			block->mark = &marks[i];
@@ -341,16 +358,19 @@ static bool read_list(const char *name)
 		return false;
 	while (fgets(line, sizeof(line), file)) {
 		uint64_t address;
-		int region, flags;
+		int region, flags, within = -1;
 
+		if (sscanf(line, "thunk %" SCNx64 " %" SCNx64, &thunk_from, &thunk_to) == 2)
+			continue;
 		if (sscanf(line, "interrupt %" SCNx64, &address) == 1) {
 			if (nr_interrupts == MAX_LIST)
 				return false;
 			interrupts[nr_interrupts++] = address;
-		} else if (sscanf(line, "%" SCNx64 " %d %d", &address, &region, &flags) == 3) {
+		} else if (sscanf(line, "%" SCNx64 " %d %d %d", &address, &region, &flags,
+				  &within) >= 3) {
 			if (nr_marks == MAX_LIST || region >= MAX_REGIONS)
 				return false;
-			marks[nr_marks++] = (struct mark){ address, region, flags };
+			marks[nr_marks++] = (struct mark){ address, region, flags, within };
 		}
 	}
 	fclose(file);

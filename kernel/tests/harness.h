@@ -60,6 +60,7 @@ struct rtattr_of {
 
 int rtnl(int type, int flags, const void *body, int size, const struct rtattr_of *attributes);
 void set_address(const char *device, const char *address);
+void default_route(const char *device);
 void set_arp(const char *address, const uint8_t mac[6], const char *device);
 
 void sysctl_set(const char *name, long value);
@@ -94,6 +95,7 @@ struct packet {
 struct raw {
 	int fd;
 	bool tun;		/* a tun device instead of the link's end */
+	uint32_t from;		/* the client's address, host order; 0: RAW_IP, TUN_RAW_IP */
 	uint8_t server_mac[6];
 };
 

@@ -14,6 +14,7 @@
 #include <linux/veth.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <net/route.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -146,6 +147,18 @@ void set_address(const char *device, const char *address)
 	device_ioctl(SIOCSIFADDR, &request, device);
 	inet_pton(AF_INET, "255.255.255.0", &in->sin_addr);
 	device_ioctl(SIOCSIFNETMASK, &request, device);
+}
+
+void default_route(const char *device)
+{
+	struct rtentry route = { .rt_flags = RTF_UP, .rt_dev = (char *)device };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	route.rt_dst.sa_family = AF_INET;
+	route.rt_genmask.sa_family = AF_INET;
+	if (fd < 0 || ioctl(fd, SIOCADDRT, &route))
+		fail("cannot route by %s", device);
+	close(fd);
 }
 
 void set_arp(const char *address, const uint8_t mac[6], const char *device)

@@ -163,7 +163,10 @@ void raw_send(struct raw *raw, int sport, int dport, uint8_t flags, uint32_t seq
 	ip[6] = 0x40;
 	ip[8] = 64;
 	ip[9] = 6;
-	inet_pton(AF_INET, raw->tun ? TUN_RAW_IP : RAW_IP, ip + 12);
+	if (raw->from)
+		put32(ip + 12, raw->from);
+	else
+		inet_pton(AF_INET, raw->tun ? TUN_RAW_IP : RAW_IP, ip + 12);
 	inet_pton(AF_INET, raw->tun ? TUN_SERVER_IP : SERVER_IP, ip + 16);
 	put16(ip + 10, fold(sum16(ip, header, 0)));
 	put16(tcp, sport);

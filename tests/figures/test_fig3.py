@@ -49,3 +49,19 @@ def test_changes_figure__each_estimate_with_its_interval_beside_the_papers() -> 
     assert [-31.0, -31.0] in lines
     assert [-75.0, -75.0] in lines
     plt.close(figure)
+
+
+def test_levels_figure__one_row_an_arm_and_what_is_missing_is_named() -> None:
+    labels = {"level1": "structures", "shared_level1": "structures, one lock"}
+    found = {
+        "minimal": {
+            "level1": Estimate(-0.05, -0.06, -0.04, 10),
+            "shared_level1": Estimate(-0.03, -0.04, -0.02, 10),
+        },
+        "debian": {"level1": Estimate(-0.07, -0.08, -0.06, 10)},
+    }
+    figure = fig3.levels_figure(found, labels, origin="measured-here")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["-5.0", "-3.0", "-7.0"]
+    plt.close(figure)
+    with pytest.raises(UsageError, match="level2"):
+        fig3.levels_figure(found, labels | {"level2": "state"}, origin="measured-here")

@@ -35,11 +35,15 @@ def file(tmp_path: Path) -> Path:
 def test_load__the_projects_own_experiments(name: str) -> None:
     found = experiment.load(name)
     assert found.name == name
-    assert set(found.arms) <= {arm.name for arm in measure.ARMS}
+    assert set(found.arms) <= {arm.name for arm in (*measure.ARMS, *measure.SHARED)}
 
 
 def test_load__a_readers_own_file(file: Path) -> None:
-    assert experiment.load("anything", file).arms == ("stock", "level2")
+    found = experiment.load("anything", file)
+    assert found.arms == ("stock", "level2")
+    assert found.load == "repeated"
+    file.write_text(GOOD + 'load = "strangers"\n')
+    assert experiment.load("anything", file).load == "strangers"
 
 
 def test_load__an_unknown_name_lists_the_known() -> None:
@@ -53,6 +57,7 @@ def test_load__an_unknown_name_lists_the_known() -> None:
         ("seed = 7", "", "lacks the field 'seed'"),
         ("seed = 7", "seed = 7\ncolour = 3", "unknown field 'colour'"),
         ("seed = 7", "seed = 0", "seed"),
+        ("seed = 7", 'seed = 7\nload = "everybody"', "everybody"),
         ("layouts = 3", "layouts = true", "layouts"),
         ('"level2"', '"level9"', "level9"),
         ('"level2"', '"stock"', "different names"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from faltcon.stats import Estimate
 
-__all__ = ["changes_figure", "parts_figure"]
+__all__ = ["changes_figure", "levels_figure", "parts_figure"]
 
 COLOURS = {
     "request_sock": style.PALETTE["blue"],
@@ -129,6 +129,56 @@ def changes_figure(
         *axes.get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize="small"
     )
     n = {e.n for of_part in found.values() for e in of_part.values()}
+    style.stamp(
+        figure, origin, f"{' or '.join(map(str, sorted(n)))} layouts",
+        note="point: median, line: 95 % interval",
+    )  # fmt: skip
+    return figure
+
+
+def levels_figure(
+    found: Mapping[str, Mapping[str, Estimate]],
+    arms: Mapping[str, str],
+    *,
+    origin: str,
+) -> Figure:
+    """The ablation: how much each arm changes the whole stretch, one row an arm.
+
+    found: name of the series (a configuration) to arm to its change against
+    stock, a share, with its interval. arms: arm to its label, from the top
+    down; a series may lack some. Raises UsageError for an arm that no series has.
+    """
+    for arm in arms:
+        if not any(arm in of_arm for of_arm in found.values()):
+            raise UsageError(f"figure 3: no recording of {arm}")
+    style.apply()
+    figure, axes = plt.subplots(figsize=(7.2, 1.6 + 0.55 * len(arms)))
+    colours, markers = [style.PALETTE[name] for name in ("blue", "orange", "purple")], "osD"
+    for number, (name, of_arm) in enumerate(found.items()):
+        colour, marker = colours[number % 3], markers[number % 3]
+        axes.plot([], [], marker, color=colour, label=name)
+        for place, arm in enumerate(arms):
+            if arm not in of_arm:
+                continue
+            estimate, height = of_arm[arm], place + 0.26 * (number - (len(found) - 1) / 2)
+            axes.plot([100 * estimate.low, 100 * estimate.high], [height] * 2, color=colour)
+            axes.plot([100 * estimate.value], [height], marker, color=colour)
+            axes.annotate(
+                f"{100 * estimate.value:+.1f}", (100 * estimate.value, height), (7, 0),
+                textcoords="offset points", va="center", fontsize="small",
+            )  # fmt: skip
+    axes.axvline(0, color=style.GREYS["mid"], linewidth=1)
+    axes.set_yticks(range(len(arms)), list(arms.values()))
+    axes.set_ylim(len(arms) - 0.5, -0.5)
+    axes.margins(x=0.12)
+    axes.set_xlabel("change of instructions from SYN to SYNACK against stock (%)")
+    axes.grid(visible=False, axis="y")
+    if len(found) > 1:
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="outside upper left", ncols=3,
+            fontsize="small",
+        )  # fmt: skip
+    n = {estimate.n for of_arm in found.values() for estimate in of_arm.values()}
     style.stamp(
         figure, origin, f"{' or '.join(map(str, sorted(n)))} layouts",
         note="point: median, line: 95 % interval",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from faltcon import paths
@@ -16,23 +16,28 @@ if TYPE_CHECKING:
 
 __all__ = ["Experiment", "Step", "folder", "load", "names", "order"]
 
+ARMS = ("stock", "level0", "level1", "level2", "level3", "shared_level1")
+
 
 @dataclass(frozen=True)
 class Experiment:
     """What an experiment file says.
 
+    target: what is counted, instructions of one CPU or events on several;
     layouts: boots of each arm; connections: of one boot; seed: of the order of
-    the arms within a layout.
+    the arms within a layout; load: who connects, one client again and again or
+    every time another one.
     """
 
     name: str
     base: str
-    target: Literal["qemu-icount"]
+    target: Literal["qemu-icount", "qemu"]
     configurations: tuple[str, ...]
     arms: tuple[str, ...]
     layouts: int
     connections: int
     seed: int
+    load: Literal["repeated", "strangers"] = "repeated"
 
 
 @dataclass(frozen=True)
@@ -76,19 +81,21 @@ def load(name: str, file: Path | None = None) -> Experiment:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise FormatError(file, f"is not TOML ({error})", mend="mend it or restore it") from error
-    known = {field.name for field in fields(Experiment)}
-    for key in sorted(known ^ set(found)):
+    known = {field.name: field.default for field in fields(Experiment)}
+    found = {key: value for key, value in known.items() if value is not MISSING} | found
+    for key in sorted(set(known) ^ set(found)):
         problem = "unknown field" if key in found else "lacks the field"
         raise FormatError(file, f"{problem} {key!r}", mend="compare with data/experiments")
     return Experiment(
         name=_text(file, found, "name"),
         base=_text(file, found, "base"),
-        target=_one_of(file, found, "target", ("qemu-icount",)),
+        target=_one_of(file, found, "target", ("qemu-icount", "qemu")),
         configurations=_list(file, found, "configurations", ("minimal", "debian")),
-        arms=_list(file, found, "arms", ("stock", "level0", "level1", "level2", "level3")),
+        arms=_list(file, found, "arms", ARMS),
         layouts=_count(file, found, "layouts"),
         connections=_count(file, found, "connections"),
         seed=_count(file, found, "seed"),
+        load=_one_of(file, found, "load", ("repeated", "strangers")),
     )
 
 

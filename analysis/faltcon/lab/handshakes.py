@@ -1,4 +1,4 @@
-"""Figure 3's recordings: the instructions from SYN to SYNACK, one boot after the other."""
+"""Recordings of an experiment, one boot after the other: the instructions of handshakes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from faltcon.files import sha256_of
+from faltcon.lab import bounds
 from faltcon.lab import experiment as experiments
 from faltcon.lab.host import tool_versions
-from faltcon.lab.kernel import base, build, count, initramfs, measure, series
+from faltcon.lab.kernel import base, build, count, initramfs, measure
 from faltcon.lab.kernel import buckets as bucket_file
 from faltcon.lab.kernel.build import Build, Config, compiler
 from faltcon.lab.run_folder import RunFolder, command_line, is_complete, sweep
@@ -41,7 +42,11 @@ def record(what: Experiment, root: Path, steps: Steps, *, force: bool = False) -
     kernels = {(s.configuration, s.arm): _build(what, s) for s in todo}
     for kernel in dict.fromkeys(kernels.values()):
         build.build(kernel, steps)
-    recorder = _Recorder(what, root, bucket_file.load(), steps)
+    recorder: bounds.Recorder | _Recorder = (
+        bounds.Recorder(what, root, steps)
+        if what.target == "qemu"
+        else _Recorder(what, root, bucket_file.load(), steps)
+    )
     began = time.monotonic()
     for made, step in enumerate(todo, start=1):
         recorder.record(step, kernels[step.configuration, step.arm])
@@ -60,7 +65,7 @@ def functions_table(buckets: Buckets) -> str:
 
 
 def _arm(name: str) -> measure.Arm:
-    return next(arm for arm in measure.ARMS if arm.name == name)
+    return next(arm for arm in (*measure.ARMS, *measure.SHARED) if arm.name == name)
 
 
 def _build(what: Experiment, step: Step) -> Build:
@@ -82,6 +87,7 @@ class _Recorder:
             layout.concurrent,
             max(1, self.what.connections // layout.concurrent),
             phases=1,
+            strangers=self.what.load == "strangers",
         )
         with ExitStack() as stack:
             run = RunFolder(stack, self.root, self.what.name, step.run)
@@ -96,7 +102,6 @@ class _Recorder:
     def _facts(
         self, step: Step, kernel: Build, load: count.Load, layout: measure.Layout, windows: int
     ) -> dict[str, Any]:
-        patched = kernel.variant is not build.Variant.STOCK
         program = sha256_of(initramfs.compile_program("drive", initramfs.DRIVE_SOURCES, self.steps))
         return {
             "command": command_line("lab", "run", self.what.name),
@@ -104,15 +109,7 @@ class _Recorder:
                 f"Instructions of a guest's kernel from SYN to SYNACK: {step.arm}, "
                 f"{step.configuration} configuration, layout {step.layout}."
             ),
-            "kernel": {
-                "release": kernel.base.release,
-                "version": "",
-                "base_package": f"{kernel.base.package} {kernel.base.version}",
-                "patch_series_sha256": (
-                    series.digest(series.patches(kernel.base.name)) if patched else None
-                ),
-                "config_sha256": sha256_of(kernel.config_file),
-            },
+            "kernel": build.facts(kernel),
             "machine": {
                 "cpu_model": f"QEMU {self.buckets.cpu}",
                 "cpus": 1,
@@ -124,7 +121,7 @@ class _Recorder:
             "load_generator": {
                 "name": "drive",
                 "version": f"sha256 {program}",
-                "command": f"drive {load.level} {load.concurrent} {load.rounds} {load.phases}",
+                "command": load.command,
             },
             "repetition": step.layout,
             "parameters": {
@@ -136,6 +133,7 @@ class _Recorder:
                 "seed": self.what.seed,
                 "concurrent_handshakes": layout.concurrent,
                 "connections": load.connections,
+                "load": self.what.load,
                 "buckets_sha256": sha256_of(base.kernel_dir() / "buckets.toml"),
                 "plugin_sha256": sha256_of(base.kernel_dir() / "plugin" / "faltcon_count.c"),
                 "kernel_image_sha256": sha256_of(kernel.image),

@@ -32,8 +32,8 @@ def system_map(tmp_path: Path) -> Path:
 def test_the_projects_file_gives_each_function_one_bucket() -> None:
     found = buckets.load()
     assert found.names[0] == OTHERS
-    assert set(found.functions.values()) == set(found.names[1:])
-    assert {"request_sock", "synack", "route", "faltcon"} == set(found.names[1:])
+    assert set(found.functions.values()) == set(found.names)
+    assert {"request_sock", "synack", "route", "faltcon", "client"} == set(found.names[1:])
 
 
 def test_a_function_in_two_buckets_is_refused(tmp_path: Path) -> None:
@@ -63,6 +63,38 @@ def test_the_list_has_window_regions_and_interrupts(system_map: Path, tmp_path: 
     assert "interrupt ffffffff81000300" in lines
     assert "interrupt ffffffff81001008" in lines
     assert "inet_reqsk_alloc" in absent
+    assert not any(line.startswith("thunk") for line in lines)
+
+
+def test_a_call_within_another_has_its_callers_region(tmp_path: Path) -> None:
+    file = tmp_path / "System.map"
+    file.write_text(
+        MAP
+        + "ffffffff81002000 T inet_csk_accept\nffffffff81002100 T kmem_cache_free\n"
+        + "ffffffff81003000 T __x86_indirect_thunk_array\n"
+        + "ffffffff81003000 T __x86_indirect_thunk_rax\n"
+        + "ffffffff810031e0 T __x86_indirect_thunk_r15\n"
+    )
+    buckets.write_list(buckets.load(), file, tmp_path / "list")
+    regions = buckets.load().regions
+    free = regions.index("kmem_cache_free in inet_csk_accept")
+    lines = (tmp_path / "list").read_text().splitlines()
+    assert f"ffffffff81002100 {free} 0 {regions.index('inet_csk_accept')}" in lines
+    assert "thunk ffffffff81003000 ffffffff81003200" in lines
+
+
+@pytest.mark.parametrize(
+    "within",
+    ['{ caller = "g", bucket = "x" }', '{ caller = "f", bucket = "y" }', '{ caller = "f" }'],
+)
+def test_a_call_within_nothing_known_is_refused(tmp_path: Path, within: str) -> None:
+    file = tmp_path / "buckets.toml"
+    file.write_text(
+        '[window]\nopen=["a"]\nclose=["b"]\n[guest]\ncpu="max"\n[buckets]\nx=["f"]\n'
+        f"[within]\nh = {within}\n"
+    )
+    with pytest.raises(FormatError, match="bucket"):
+        buckets.load(file)
 
 
 def test_a_kernel_without_the_window_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from faltcon.counts import OTHERS
@@ -24,6 +24,9 @@ ENTRY_PREFIX = "asm_"
 COMMON = ("asm_common_interrupt", "asm_spurious_interrupt")
 STUBS = ("irq_entries_start", "spurious_entries_start")
 STUB_BYTES, STUB_COUNT = 8, 236
+# Where a kernel with retpolines has the code that its indirect calls go through, one entry a
+# register (arch/x86/lib/retpoline.S).
+THUNKS, THUNK_PREFIX, THUNK_BYTES = "__x86_indirect_thunk_array", "__x86_indirect_thunk_", 32
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Buckets:
     """Names of the buckets, `others` first, and for each function which one it begins.
 
     `opens` and `closes` are the window's functions; `cpu` is QEMU's -cpu.
+    `within` has those of `functions` that count only in a call of another one:
+    the name ("f in g") to f and g.
     """
 
     names: tuple[str, ...]
@@ -38,6 +43,7 @@ class Buckets:
     opens: tuple[str, ...]
     closes: tuple[str, ...]
     cpu: str
+    within: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -57,6 +63,10 @@ def load(file: Path | None = None) -> Buckets:
         document = tomllib.loads(text)
         opens, closes = document["window"]["open"], document["window"]["close"]
         buckets, cpu = document["buckets"], document["guest"]["cpu"]
+        inner = {
+            f"{name} in {of['caller']}": (name, of["caller"], of["bucket"])
+            for name, of in document.get("within", {}).items()
+        }
     except tomllib.TOMLDecodeError as error:
         raise FormatError(file, f"is not TOML ({error})", mend="restore it from git") from error
     except (KeyError, TypeError) as error:
@@ -67,7 +77,13 @@ def load(file: Path | None = None) -> Buckets:
             if name in functions:
                 raise FormatError(file, f"has {name} in {functions[name]} and in {bucket}")
             functions[name] = bucket
-    return Buckets((OTHERS, *buckets), functions, tuple(opens), tuple(closes), cpu)
+    for name, (called, caller, bucket) in inner.items():
+        if caller not in functions or called in functions or bucket not in (OTHERS, *buckets):
+            raise FormatError(file, f"{name}: no such function or bucket", place=f"within.{called}")
+        functions[name] = bucket
+    names = tuple(dict.fromkeys((OTHERS, *buckets)))
+    within = {name: (called, caller) for name, (called, caller, _) in inner.items()}
+    return Buckets(names, functions, tuple(opens), tuple(closes), cpu, within)
 
 
 def symbols(system_map: Path) -> dict[str, int]:
@@ -99,9 +115,12 @@ def write_list(buckets: Buckets, system_map: Path, target: Path) -> list[str]:
     wanted = {name: (number, 0) for number, name in enumerate(buckets.regions) if number}
     wanted |= dict.fromkeys(buckets.opens, (0, OPENS))
     wanted |= dict.fromkeys(buckets.closes, (0, CLOSES))
+    number = {name: region for region, name in enumerate(buckets.regions)}
     for name, (region, flags) in sorted(wanted.items()):
-        if name in addresses:
-            lines.append(f"{addresses[name]:x} {region} {flags}")
+        called, caller = buckets.within.get(name, (name, ""))
+        if called in addresses:
+            inside = f" {number[caller]}" if caller else ""
+            lines.append(f"{addresses[called]:x} {region} {flags}{inside}")
         else:
             absent.append(name)
     missing = [name for name in (*buckets.opens, *buckets.closes) if name in absent]
@@ -117,5 +136,8 @@ def write_list(buckets: Buckets, system_map: Path, target: Path) -> list[str]:
         if start is not None:
             entries += range(start, start + STUB_BYTES * STUB_COUNT, STUB_BYTES)
     lines += [f"interrupt {address:x}" for address in sorted(entries)]
+    thunks = [a for name, a in addresses.items() if name.startswith(THUNK_PREFIX)]
+    if THUNKS in addresses:
+        lines.append(f"thunk {addresses[THUNKS]:x} {max(thunks) + THUNK_BYTES:x}")
     write_text(target, "\n".join(lines) + "\n")
     return absent

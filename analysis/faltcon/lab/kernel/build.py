@@ -28,6 +28,7 @@ __all__ = [
     "Config",
     "Variant",
     "build",
+    "facts",
     "fragments",
     "missing_options",
     "warnings",
@@ -281,6 +282,18 @@ def release(what: Build) -> str:
     """The kernel's release, as uname -r will say."""
     file = what.folder / "include" / "config" / "kernel.release"
     return file.read_text("utf-8").strip() if file.exists() else what.base.release
+
+
+def facts(what: Build) -> dict[str, str | None]:
+    """The field `kernel` of the provenance of what was recorded in a guest with this kernel."""
+    patched = what.variant is not Variant.STOCK
+    return {
+        "release": what.base.release,
+        "version": "",
+        "base_package": f"{what.base.package} {what.base.version}",
+        "patch_series_sha256": series.digest(series.patches(what.base.name)) if patched else None,
+        "config_sha256": sha256_of(what.config_file),
+    }
 
 
 def compiler() -> str:

@@ -25,21 +25,34 @@ __all__ = ["Load", "Raw", "boot", "build_plugin", "count", "phases"]
 # Windows that the shadow stack may lose, to an interrupt between two blocks for example.
 LOST_SHARE = 0.005
 TRIGGER = "__x64_sys_getsid"
+# More than twice the default of net.ipv4.tcp_faltcon_timer_ms.
+SETTLE_MS = 61_000
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the guest does: `rounds` rounds of `concurrent` handshakes, `phases` times."""
+    """What the guest does: `rounds` rounds of `concurrent` handshakes, `phases` times.
+
+    With `strangers` each handshake has a client address of its own, and a phase
+    lasts until they have been forgotten.
+    """
 
     level: int
     concurrent: int = 8
     rounds: int = 100
     phases: int = 3
+    strangers: bool = False
 
     @property
     def connections(self) -> int:
         """Connections of one phase."""
         return self.concurrent * self.rounds
+
+    @property
+    def command(self) -> str:
+        """The guest's command line."""
+        words = f"drive {self.level} {self.concurrent} {self.rounds} {self.phases}"
+        return f"{words} strangers {SETTLE_MS}" if self.strangers else words
 
 
 def build_plugin(steps: Steps) -> Path:
@@ -76,10 +89,9 @@ def boot(build: Build, load: Load, buckets: Buckets, steps: Steps, memory_mib: i
         raise FormatError(system_map, f"has no {TRIGGER}; the phases cannot be told apart")
     out = folder / f"{build.name}-level{load.level}.out"
     out.unlink(missing_ok=True)
-    words = f"drive {load.level} {load.concurrent} {load.rounds} {load.phases}"
     archive = initramfs.make(
         folder / f"{build.name}-level{load.level}.initramfs.gz",
-        words,
+        load.command,
         {"drive": initramfs.compile_program("drive", initramfs.DRIVE_SOURCES, steps)},
     )
     guest = Guest(

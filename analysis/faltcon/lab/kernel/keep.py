@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from faltcon.errors import CheckFailedError
 from faltcon.files import sha256_of
 from faltcon.lab.host import tool_versions
-from faltcon.lab.kernel import series
-from faltcon.lab.kernel.build import Arch, Build, Variant, compiler
+from faltcon.lab.kernel.build import Arch, Build, Variant, compiler, facts
 from faltcon.lab.run_folder import RunFolder, command_line, sweep
 
 if TYPE_CHECKING:
@@ -69,13 +68,7 @@ def keep(
                     "The tests of the FALTCON series, run in a guest: "
                     f"Linux {what.base.release}, {what.variant}, {what.arch}."
                 ),
-                "kernel": {
-                    "release": what.base.release,
-                    "version": "",
-                    "base_package": f"{what.base.package} {what.base.version}",
-                    "patch_series_sha256": series.digest(series.patches(what.base.name)),
-                    "config_sha256": sha256_of(what.config_file),
-                },
+                "kernel": facts(what),
                 "tools": _tools(what),
                 "load_generator": None,
                 "repetition": 1,
