@@ -56,7 +56,13 @@ def read_profile(
         # Importing numba takes longer than reading a small file.
         from faltcon.perf.fasttext import read_script  # noqa: PLC0415
 
-        return read_script(file, addresses=addresses, threads=threads, keep_unclosed=keep_unclosed)
+        return read_script(
+            file,
+            addresses=addresses,
+            threads=threads,
+            keep_unclosed=keep_unclosed,
+            progress=progress,
+        )
     reader = ScriptReader(file, keep_unclosed=keep_unclosed)
     tallies = [tally_of(sample, addresses=addresses) for sample in reader]
     return Profile(str(file), tallies, reader.skipped, unclosed=reader.unclosed)
