@@ -6,20 +6,20 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import perf_rendering as rendering
+import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faltcon.cli import run
 from faltcon.errors import FaltconError
-from faltcon.perf import script
+from faltcon.perf import fasttext, script
 from faltcon.perf.fasttext import read_script
 from faltcon.perf.script import ScriptReader
 from faltcon.perf.tally import plain_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from faltcon.perf.samples import Sample
 
@@ -157,3 +157,49 @@ def test_fasttext__damaged_stream_keeps_its_prefix(tmp_path: Path) -> None:
     profile = read_script(tmp_path / "p")
     assert 0 < profile.samples < 90_000
     assert profile.skipped[script.DAMAGED_STREAM] == 1
+
+
+SAMPLE = (
+    "server 10/11 [000] 5.0:  100 cpu-clock: \n"
+    "\tffffffff81000001 tcp_ack+0x1 ([kernel.kallsyms])\n\n"
+)
+
+
+def test_read_script__tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "long.txt"
+    file.write_text(SAMPLE * 20_000)
+    monkeypatch.setattr(fasttext, "_GLANCE_S", 0.0001)
+    told: list[float] = []
+    assert read_script(file, progress=told.append).samples == 20_000
+    assert told == sorted(told)
+    assert any(0 < one < 0.5 for one in told)
+    assert any(0.5 < one < 1 for one in told)
+
+
+def test_read_script__can_be_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a compiled loop runs, Ctrl-C reaches the thread that waits for it."""
+    file = tmp_path / "long.txt"
+    file.write_text(SAMPLE * 20_000)
+    monkeypatch.setattr(fasttext, "_GLANCE_S", 0.0001)
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read_script(file, progress=interrupt)
+
+
+def test_convert__an_interrupt_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "p.txt").write_text(SAMPLE)
+    target = tmp_path / "out" / "p.json"
+    target.parent.mkdir()
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupted)
+    arguments = ["perf", "convert", "--to", "speedscope", str(tmp_path / "p.txt")]
+    assert run([*arguments, "-o", str(target)]) == 130
+    assert list(target.parent.iterdir()) == []

@@ -7,29 +7,36 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+import threading
 from collections import Counter
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from faltcon.files import open_binary, reading
-from faltcon.perf import scanner, script
+from faltcon.perf import script
+from faltcon.perf.assembler import SKIPS, samples_of_lines
 from faltcon.perf.grammar import parse_frame, parse_header
+from faltcon.perf.scanner import distinct_lines
 from faltcon.perf.tally import Profile, Tally, grouped, plain_frame, tally_of
+from faltcon.perf.textbytes import HEADER_FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from faltcon.perf.samples import Frame, Sample
 
 __all__ = ["read_script"]
 
+_GLANCE_S = 0.1  # between two looks at how far a loop has come
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _REASONS = dict(
     zip(
-        scanner.SKIPS,
+        SKIPS,
         (
             script.UNREADABLE,
             script.UNREADABLE_FRAME,
@@ -49,6 +56,7 @@ def read_script(
     addresses: bool = False,
     threads: bool = False,
     keep_unclosed: bool = True,
+    progress: Callable[[float], None] | None = None,
 ) -> Profile:
     """The tallies of a text (`-`: standard input); see sources.read_profile for the options."""
     path = "/dev/stdin" if str(file) == "-" else str(file)
@@ -72,7 +80,7 @@ def read_script(
             data = np.frombuffer(pages, np.uint8)
         profile = _scan(
             str(file), data, 3 if head == _UTF8_MARK else 0,
-            addresses=addresses, threads=threads, keep_unclosed=keep_unclosed,
+            addresses=addresses, threads=threads, keep_unclosed=keep_unclosed, progress=progress,
         )  # fmt: skip
     if damage is not None:
         if not profile.tallies:
@@ -121,27 +129,25 @@ def _scan(
     addresses: bool,
     threads: bool,
     keep_unclosed: bool,
+    progress: Callable[[float], None] | None,
 ) -> Profile:
-    found = scanner.distinct_lines(data, start, script.LONGEST_LINE)
+    watched = _Watched(len(data), progress)
+    found = watched.run(0.0, distinct_lines, data, start, script.LONGEST_LINE)
     table, begins, ends, headers, met = found
     lines = _Lines(addresses=addresses)
     heads = [
-        lines.common_header(data, headers[at : at + scanner.HEADER_FIELDS])
-        for at in range(0, len(headers), scanner.HEADER_FIELDS)
+        lines.common_header(data, headers[at : at + HEADER_FIELDS])
+        for at in range(0, len(headers), HEADER_FIELDS)
     ]
     lines.read(data, begins, ends, first_header=len(heads))
-    rows, pool, stack_begins, skips, unclosed = scanner.samples_of_lines(
-        data, start, script.LONGEST_LINE, keep_unclosed, table, begins, ends, headers, met,
-        *lines.columns(),
+    rows, pool, stack_begins, skips, unclosed = watched.run(
+        0.5, samples_of_lines, data, start, script.LONGEST_LINE, keep_unclosed, table, begins,
+        ends, headers, met, *lines.columns(),
     )  # fmt: skip
     rows = rows.reshape(-1, 3)
     heads += lines.headers
     skipped = Counter(
-        {
-            _REASONS[name]: count
-            for name, count in zip(scanner.SKIPS, skips.tolist(), strict=True)
-            if count
-        }
+        {_REASONS[name]: count for name, count in zip(SKIPS, skips.tolist(), strict=True) if count}
     )
     # Headers that differ only in what a tally does not keep are one.
     who: dict[tuple[str, int | None, int, str | None, bool], int] = {}
@@ -163,6 +169,40 @@ def _scan(
         comm, pid, tid, event, with_period = identities[head]
         tallies.append(Tally(comm, pid, tid, event, stacks[stack], count, weight, with_period))
     return Profile(file, tallies, skipped, unclosed=bool(unclosed))
+
+
+class _Watched:
+    """Runs compiled loops beside this thread, which stays free for Ctrl-C and a progress bar."""
+
+    def __init__(self, size: int, progress: Callable[[float], None] | None) -> None:
+        self._size = max(size, 1)
+        self._progress = progress
+
+    def run(self, begin: float, loop: Callable[..., Any], *arguments: object) -> Any:
+        """What the loop returns; it is the half of the work that starts at `begin` (0 or 0.5).
+
+        The loop tells the place it reached in its last argument. It holds no
+        lock of Python's, and where this thread is interrupted it ends with the process.
+        """
+        seen = np.zeros(1, np.int64)
+        answers: list[Any] = []
+        errors: list[Exception] = []
+
+        def work() -> None:
+            try:
+                answers.append(loop(*arguments, seen))
+            except Exception as error:  # noqa: BLE001  raised again below
+                errors.append(error)
+
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(_GLANCE_S)
+            if self._progress is not None:
+                self._progress(begin + 0.5 * int(seen[0]) / self._size)
+        if errors:
+            raise errors[0]
+        return answers[0]
 
 
 class _Lines:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from faltcon.perf.fold import Folder
+    from faltcon.perf.leftout import LeftOut
     from faltcon.perf.tally import Profile
 
-__all__ = ["folded", "no_sample_of", "read", "tell", "write_out"]
+__all__ = ["folded", "no_sample_of", "read", "tell", "tell_left_out", "write_out"]
 
 _LONG_BYTES = 128 << 20  # from here on reading takes long enough to be watched
 
@@ -72,12 +73,17 @@ def no_sample_of(event: str | None, file: str) -> InputError:
 
 def tell(profile: Profile, other_events: Counter[str]) -> None:
     """What was left out, on standard error: nothing is lost silently."""
-    for reason, count in profile.skipped.items():
-        _note(f"{profile.file}: skipped {count}: {reason}")
-    if profile.throttled:
-        _note(f"{profile.file}: throttled {profile.throttled} times")
+    tell_left_out(profile.file, profile.left_out)
     for name, count in other_events.items():
         _note(f"{profile.file}: left out {count} samples of {name}; name it with --event")
+
+
+def tell_left_out(file: str, left_out: LeftOut) -> None:
+    """What a recording lacks, on standard error."""
+    for reason, count in left_out.skipped.items():
+        _note(f"{file}: skipped {count}: {reason}")
+    if left_out.throttled:
+        _note(f"{file}: throttled {left_out.throttled} times")
 
 
 def _note(text: str) -> None:

@@ -19,15 +19,15 @@ _NUMBER, _BYTES = 0, 2  # wire types
 
 # Field numbers of the messages Profile, ValueType, Sample, Location, Line and Function.
 _SAMPLE_TYPE, _SAMPLE, _LOCATION, _FUNCTION, _STRING = 1, 2, 4, 5, 6
-_PERIOD_TYPE, _PERIOD = 11, 12
+_PERIOD_TYPE, _PERIOD, _COMMENT = 11, 12, 13
 
 
-def pprof(stacks: Mapping[str, int], event: str, unit: str) -> bytes:
+def pprof(stacks: Mapping[str, int], event: str, unit: str, *, comment: str = "") -> bytes:
     """The compressed file.
 
     stacks: folded stack to weight; a stack's first part (comm) becomes its
-    outermost frame. unit: `weight_unit` of the breakdown. The same stacks give
-    the same bytes.
+    outermost frame. unit: `weight_unit` of the breakdown. comment: a remark that
+    `pprof -comments` shows. The same stacks give the same bytes.
     """
     strings = {"": 0}
 
@@ -47,8 +47,9 @@ def pprof(stacks: Mapping[str, int], event: str, unit: str) -> bytes:
         parts.append(_bytes(_LOCATION, _number(1, number) + line))
         named = _number(2, text(name)) + _number(3, text(name))
         parts.append(_bytes(_FUNCTION, _number(1, number) + named))
+    remark = [_packed(_COMMENT, [text(comment)])] if comment else []
     parts += [_bytes(_STRING, value.encode("utf-8", "replace")) for value in strings]
-    parts += [_bytes(_PERIOD_TYPE, value_type), _number(_PERIOD, 1)]
+    parts += [_bytes(_PERIOD_TYPE, value_type), _number(_PERIOD, 1), *remark]
     return gzip.compress(b"".join(parts), mtime=0)
 
 

@@ -40,7 +40,13 @@ def notes(document: dict[str, Any]) -> Iterator[Text]:
 
 def suite_table(rows: list[dict[str, Any]]) -> Table:
     """Rows of suites.rows_of, one line a run and class."""
-    table = Table(title="Timings with their profiles", caption="share: of all the run's samples")
+    lacking = {
+        row["run"]: f"{row['run']}: left out {row['skipped']}, throttled {row['throttled']} times"
+        for row in rows
+        if row["skipped"] or row["throttled"]
+    }
+    caption = "; ".join(["share: of all the run's samples", *lacking.values()])
+    table = Table(title="Timings with their profiles", caption=Text(caption))
     for column in ("run", "mean", "direction", "layer", "phase", "samples", "share %"):
         numeric = column in {"mean", "samples", "share %"}
         table.add_column(column, justify="right" if numeric else "left")

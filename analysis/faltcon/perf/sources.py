@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from faltcon.files import open_binary, reading
 from faltcon.perf.datareader import PerfDataReader
 from faltcon.perf.fastdata import read_perf_data
+from faltcon.perf.leftout import LeftOut
 from faltcon.perf.perfdata import is_perf_data
 from faltcon.perf.script import ScriptReader
 from faltcon.perf.tally import Profile, tally_of
@@ -55,16 +56,29 @@ def read_profile(
         # Importing numba takes longer than reading a small file.
         from faltcon.perf.fasttext import read_script  # noqa: PLC0415
 
-        return read_script(file, addresses=addresses, threads=threads, keep_unclosed=keep_unclosed)
+        return read_script(
+            file,
+            addresses=addresses,
+            threads=threads,
+            keep_unclosed=keep_unclosed,
+            progress=progress,
+        )
     reader = ScriptReader(file, keep_unclosed=keep_unclosed)
     tallies = [tally_of(sample, addresses=addresses) for sample in reader]
     return Profile(str(file), tallies, reader.skipped, unclosed=reader.unclosed)
 
 
-def read_samples(file: str | Path, *, symbols: str | Path | None = None) -> list[Sample]:
-    """All samples of a file, in the order of the file or of time (perf.data)."""
+def read_samples(
+    file: str | Path, *, symbols: str | Path | None = None
+) -> tuple[list[Sample], LeftOut]:
+    """All samples of a file, in the order of the file or of time (perf.data), and what it lacks."""
     data, _ = _kind_and_size(file)
-    return list(PerfDataReader(file, symbols=symbols) if data else ScriptReader(file))
+    if data:
+        recording = PerfDataReader(file, symbols=symbols)
+        samples = list(recording)
+        return samples, LeftOut(recording.skipped, recording.throttled)
+    text = ScriptReader(file)
+    return list(text), LeftOut(text.skipped)
 
 
 def _kind_and_size(file: str | Path) -> tuple[bool, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from faltcon.perf.leftout import LeftOut
 from faltcon.perf.samples import UNKNOWN, Frame
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Profile:
     skipped: Counter[str] = field(default_factory=Counter)
     throttled: int = 0
     unclosed: bool = False
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What the recording lacks."""
+        return LeftOut(self.skipped, self.throttled)
 
     @property
     def samples(self) -> int:

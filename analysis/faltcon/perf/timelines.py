@@ -6,7 +6,8 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from faltcon.perf.inout import no_sample_of
+from faltcon.perf.inout import no_sample_of, tell_left_out
+from faltcon.perf.leftout import LeftOut
 from faltcon.perf.sources import read_samples
 
 if TYPE_CHECKING:
@@ -25,19 +26,23 @@ _GECKO_VERSION = 24
 
 def written(form: str, file: str, event: str | None, kallsyms: Path | None) -> bytes:
     """The file's samples of one event as `firefox` (JSON) or `parquet`. Raises InputError."""
-    samples = read_samples(file, symbols=kallsyms)
+    samples, left_out = read_samples(file, symbols=kallsyms)
     taken = event or next((one.event for one in samples if one.event is not None), None)
     samples = [one for one in samples if one.event in {None, taken}]
     if not samples:
         raise no_sample_of(event, file)
+    tell_left_out(file, left_out)
     if form == "firefox":
-        document = firefox(samples, taken or "samples")
+        document = firefox(samples, taken or "samples", left_out)
         return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
     from faltcon.perf.classify import Classifier  # noqa: PLC0415
     from faltcon.perf.tables import samples_table  # noqa: PLC0415
 
     stream = io.BytesIO()
-    samples_table(samples, Classifier()).to_parquet(stream, index=False)
+    table = samples_table(samples, Classifier())
+    # Kept in the file's own metadata, and back in `attrs` when pandas reads it.
+    table.attrs.update(left_out.document())
+    table.to_parquet(stream, index=False)
     return stream.getvalue()
 
 
@@ -111,7 +116,9 @@ class _Thread:
         }  # fmt: skip
 
 
-def firefox(samples: Iterable[Sample], event: str) -> dict[str, Any]:
+def firefox(
+    samples: Iterable[Sample], event: str, left_out: LeftOut | None = None
+) -> dict[str, Any]:
     """A document in Firefox profiler's processed profile format, a thread each.
 
     Times in ms from the first sample; a sample weighs one, as the viewer's
@@ -133,6 +140,9 @@ def firefox(samples: Iterable[Sample], event: str) -> dict[str, Any]:
             "extensions": {"length": 0, "id": [], "name": [], "baseURL": []},
             "usesOnlyOneStackType": True, "doesNotUseFrameImplementation": True,
             "sourceCodeIsNotOnSearchfox": True,
+            "extra": [{"label": "Recording", "entries": [
+                {"label": "Left out", "format": "string", "value": str(left_out or LeftOut())},
+            ]}],
         },
         "libs": [], "pages": [], "counters": [], "profilerOverhead": [],
         "threads": [thread.document(*key, end) for key, thread in threads.items()],

@@ -83,7 +83,7 @@ def flame(
     from faltcon.perf.viewer import page
 
     folder, profile = folded(file, event, kallsyms)
-    note = f"{profile.samples} samples; {_left_out(profile.skipped.total(), profile.throttled)}"
+    note = f"{profile.samples} samples. {profile.left_out}"
     write_out(page(folder.stacks, title=_name(file), note=note), output)
 
 
@@ -95,16 +95,17 @@ def heatmap(
 ) -> None:
     """Write a subsecond heat map: when samples were taken, a column a second."""
     from faltcon.perf.heat import heat_page, subsecond
-    from faltcon.perf.inout import no_sample_of
+    from faltcon.perf.inout import no_sample_of, tell_left_out
     from faltcon.perf.sources import read_samples
 
-    samples = read_samples(file, symbols=kallsyms)
+    samples, left_out = read_samples(file, symbols=kallsyms)
     taken = event or next((one.event for one in samples if one.event is not None), None)
     samples = [one for one in samples if one.event == taken or one.event is None]
     if not samples:
         raise no_sample_of(event, file)
     counts = subsecond(samples, file=file)
-    note = f"{len(samples)} samples of {taken or 'an event without a name'}."
+    tell_left_out(file, left_out)
+    note = f"{len(samples)} samples of {taken or 'an event without a name'}. {left_out}"
     write_out(heat_page(counts, title=_name(file), note=note), output)
 
 
@@ -127,24 +128,27 @@ def diff(
     if files.count("vs") != 1:
         raise UsageError("name both sets with the word vs between them: a.perf b.perf vs c.perf")
     from faltcon.perf.differ import compare
+    from faltcon.perf.leftout import LeftOut
 
     place = files.index("vs")
-    sides = [
-        [folded(file, event, kallsyms)[0].stacks for file in side]
+    read = [
+        [folded(file, event, kallsyms) for file in side]
         for side in (files[:place], files[place + 1 :])
     ]
-    found = compare(*sides)
+    found = compare(*([folder.stacks for folder, _ in side] for side in read))
+    before, after = (LeftOut.of_all(profile.left_out for _, profile in side) for side in read)
     if output is not None:
         from faltcon.perf.viewer import page
 
         title = f"{_name(files[0])} … vs {_name(files[-1])} …"
-        note = f"Red: more in the second set. {_marks(found)}."
+        note = f"Red: more in the second set. {_marks(found)}. First set: {before} Second: {after}"
         write_out(
             page(found.stacks, title=title, note=note, changes=found.changes, marked=found.marked),
             output,
         )
     if as_json:
-        typer.echo(json.dumps(_document(found)))
+        left_out = {"left_out": {"before": before.document(), "after": after.document()}}
+        typer.echo(json.dumps(_document(found) | left_out))
         return
     _print(found, top)
 
@@ -198,25 +202,24 @@ def _converted(file: str, form: Form, event: str | None, kallsyms: Path | None) 
         from faltcon.perf import timelines
 
         return timelines.written(form.value, file, event, kallsyms)
-    folder, _ = folded(file, event, kallsyms)
-    stacks = folder.stacks
+    folder, profile = folded(file, event, kallsyms)
+    stacks, left_out = folder.stacks, profile.left_out
     if form is Form.folded:
         return folded_bytes(stacks)
     unit = weight_unit(folder.event, with_period=folder.with_period)
     if form is Form.pprof:
         from faltcon.perf.pprof import pprof
 
-        return pprof(stacks, folder.event or "samples", unit)
-    document = (
-        export.d3_tree(stacks) if form is Form.d3 else export.speedscope(stacks, _name(file), unit)
-    )
+        return pprof(stacks, folder.event or "samples", unit, comment=str(left_out))
+    if form is Form.d3:
+        document = export.d3_tree(stacks) | {"left_out": left_out.document()}
+    else:
+        # The form has no field for remarks; the profile's name is shown above it.
+        name = f"{_name(file)} ({left_out})" if left_out else _name(file)
+        document = export.speedscope(stacks, name, unit)
     # Names may hold bytes that are no text; JSON can only carry a mark in their place.
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def _name(file: str) -> str:
     return "standard input" if file == "-" else Path(file).name
-
-
-def _left_out(skipped: int, throttled: int) -> str:
-    return f"could not be used: {skipped}; throttled {throttled} times."
