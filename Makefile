@@ -47,6 +47,14 @@ check-site: site $(STAMPS)/debian-test ## Open every page of build/site in a bro
 pdf: book $(STAMPS)/debian-pdf ## Make the PDF of the whole book, build/book.pdf (XeLaTeX)
 	$(UV_RUN) tools/make-pdf
 
+labs: $(STAMPS)/python ## Make the graded labs, build/labs: students' notebooks and autograders
+	$(UV_RUN) faltcon labs make
+
+OUT ?= ../faltcon-instructor
+instructor-archive: $(STAMPS)/python ## Make solutions and hidden tests for your own seed, outside the project (SEED=number OUT=folder)
+	@[ -n "$(SEED)" ] || { echo "give a seed that only you know: make instructor-archive SEED=4711" >&2; exit 2; }
+	$(UV_RUN) faltcon labs archive --seed $(SEED) --out $(OUT)
+
 check-notebooks: book ## Run each chapter's saved notebook by itself, as a reader would
 	rm -rf build/notebooks && cp -r book/_build/html/_sources build/notebooks
 	$(UV_RUN) jupyter execute --timeout=900 build/notebooks/*.ipynb

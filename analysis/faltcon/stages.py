@@ -21,6 +21,7 @@ STAGES = {
     "model": "faltcon.simulate.cli",
     "data": "faltcon.data_cli",
     "claims": "faltcon.claims_cli",
+    "labs": "faltcon.labs.cli",
 }
 
 EPILOG = (
