@@ -93,6 +93,70 @@ def test_answer__bad_choices_are_said(page: Playground, bad: str) -> None:
     assert json.loads(page.frames(bad))["error"]
 
 
+def archive(connections: int) -> dict[str, object]:
+    """A HAR with a connection a second, each for one request."""
+    entries = [
+        {
+            "connection": str(number),
+            "serverIPAddress": "192.0.2.7",
+            "startedDateTime": f"2026-01-01T00:00:{number:02}.000Z",
+            "time": 12.5,
+            "request": {"url": "https://example.org/"},
+            "response": {"httpVersion": "http/1.1"},
+        }
+        for number in range(connections)
+    ]
+    return {"log": {"entries": entries}}
+
+
+def test_read__a_har_is_what_the_simulation_makes_of_it(tmp_path) -> None:
+    file = tmp_path / "network.har"
+    file.write_text(json.dumps(archive(20)))
+    page = Playground()
+    about = json.loads(page.read(str(file)))
+    assert (about["kind"], about["connections"], about["established"]) == ("HAR", 20, 20)
+    assert about["unknown"]
+    trace = load(str(file)).trace
+    counters = twin.run(trace, trace.steer(1), Policy()).counters
+    found = json.loads(page.answer(json.dumps(SLIDERS)))
+    assert found["counters"] == counters.as_dict()
+    assert counters.hits > 0
+
+
+@pytest.mark.parametrize("text", ["{}", '{"log": {"entries": [{}, 1]}}', "[", '{"log": "x"}'])
+def test_read__what_is_no_har_is_said_in_one_line(tmp_path, text: str) -> None:
+    file = tmp_path / "network.har"
+    file.write_text(text)
+    error = json.loads(Playground().read(str(file)))["error"]
+    assert "network.har: is no HAR" in error
+    assert "\n" not in error
+
+
+def test_tell__the_story_shows_every_part() -> None:
+    page = Playground()
+    assert json.loads(page.tell())["kind"] == "story"
+    frames = json.loads(page.frames(json.dumps(SLIDERS), 0, 1000))["frames"]
+    did = {part for frame in frames for part in frame["did"].split(", ")}
+    assert {"f_pull: request", "f_push: request", "now an f-pair", "finds nobody idle"} <= did
+    assert any(part.startswith("forgets") for part in did)
+    # The stranger comes back when all are forgotten.
+    assert frames[-1]["archive"][0]["nodes"][0]["f_pair"] is False
+
+
+def test_share__is_the_answers(page: Playground) -> None:
+    sliders = json.dumps(SLIDERS)
+    share = json.loads(page.share(sliders))["served_share"]
+    assert share == json.loads(page.answer(sliders))["served_share"]
+    assert json.loads(page.share("{}"))["error"]
+
+
+def test_frames__go_on_where_they_were_left(page: Playground) -> None:
+    sliders = json.dumps(SLIDERS)
+    whole = json.loads(page.frames(sliders, 0, 300))["frames"]
+    page.frames(sliders, 0, 100)
+    assert json.loads(page.frames(sliders, 100, 200))["frames"] == whole[100:]
+
+
 def test_answer__before_a_file_is_read_is_empty() -> None:
     found = json.loads(Playground().answer(json.dumps(SLIDERS)))
     assert (found["served_share"], found["keys"]) == (None, [])

@@ -200,9 +200,13 @@ def test_bench__says_its_rate(capsys) -> None:
     )
     (found,) = answers(capsys)
     assert found["connections"] == 5000
-    assert found["run_per_s"] > 0
-    assert run(["model", "bench", "--size", "5000", "--rounds", "1"]) == 0
-    assert "M/s" in capsys.readouterr().out
+    for name in ("run", "steer", "both"):
+        slowest, fastest = found[f"{name}_per_s_slowest"], found[f"{name}_per_s_fastest"]
+        assert 0 < slowest <= found[f"{name}_per_s"] <= fastest
+    assert run(["model", "bench", "--size", "5000", "--rounds", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "median of 2 rounds" in said
+    assert " to " in said
 
 
 def test_load__real_captures() -> None:

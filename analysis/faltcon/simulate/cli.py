@@ -251,7 +251,7 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Runs; the median counts.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Time the compiled twin on one core: connections a second, median over the rounds.
+    """Time the compiled twin on one core: connections a second, with their spread.
 
     Steering by RSS and the run are timed apart, in CPU time of this process.
     """
@@ -262,7 +262,11 @@ def bench(
         typer.echo(json.dumps(found))
         return
     typer.echo(
-        f"{found['connections']} connections, {found['cores']} cores, {found['rounds']} rounds: "
-        f"{found['run_per_s'] / 1e6:.2f} M/s (run), {found['steer_per_s'] / 1e6:.2f} M/s "
-        f"(steering), {found['both_per_s'] / 1e6:.2f} M/s (both)"
+        f"{found['connections']} connections, {found['cores']} cores; million a second of CPU "
+        f"time, median of {found['rounds']} rounds (slowest to fastest):"
     )
+    for name, words in (("run", "run"), ("steer", "steering"), ("both", "both")):
+        middle, low, high = (
+            found[f"{name}_per_s{end}"] / 1e6 for end in ("", "_slowest", "_fastest")
+        )
+        typer.echo(f"  {words:8} {middle:6.2f} ({low:.2f} to {high:.2f})")
