@@ -11,6 +11,7 @@ result is that of reading the file from end to end.
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from faltcon.errors import UsageError
+from faltcon.errors import HostError, UsageError
 from faltcon.traffic import fast_absorb
 from faltcon.traffic import fast_layout as at
 from faltcon.traffic.fast_memory import address_of
@@ -315,7 +316,10 @@ class _Merge:
 
 @contextlib.contextmanager
 def on_cluster(address: str) -> Iterator[Submit]:
-    """Parts on the workers of a Dask scheduler, which must see the file under the same name."""
+    """Parts on the workers of a Dask scheduler, which must see the file under the same name.
+
+    Raises UsageError without Dask, HostError where no scheduler answers.
+    """
     try:
         from distributed import Client  # noqa: PLC0415  an optional part
     except ImportError as error:
@@ -323,5 +327,12 @@ def on_cluster(address: str) -> Iterator[Submit]:
             "--scheduler needs Dask: install faltcon with its extra `cluster`"
         ) from error
 
-    with Client(address) as client:
-        yield client.submit
+    try:
+        client = Client(address)
+    except (OSError, ValueError) as error:
+        raise HostError(
+            f"no Dask scheduler answers at {address}; start one with `dask scheduler`"
+        ) from error
+    with client:
+        # A file may have changed since a part with the same arguments was read.
+        yield functools.partial(client.submit, pure=False)
