@@ -327,8 +327,10 @@ def on_cluster(address: str) -> Iterator[Submit]:
             "--scheduler needs Dask: install faltcon with its extra `cluster`"
         ) from error
 
+    # Dask says nothing of its types.
+    connect: Any = Client
     try:
-        client = Client(address)
+        client = connect(address)
     except (OSError, ValueError) as error:
         raise HostError(
             f"no Dask scheduler answers at {address}; start one with `dask scheduler`"
