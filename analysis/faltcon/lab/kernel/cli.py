@@ -120,6 +120,8 @@ def run_tests(
 
     if variant is Variant.STOCK:
         raise UsageError("the stock kernel has nothing to test; choose another --variant")
+    if each_patch and (only or programs):
+        raise UsageError("--each-patch has a test of its own; leave out the names and --programs")
     if out is not None and (only or programs or each_patch):
         raise UsageError(
             "a recording is of all tests; leave out --out, or the names, --programs and "
