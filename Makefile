@@ -95,16 +95,16 @@ test-kernel-ci: $(STAMPS)/python $(STAMPS)/debian-kernel ## The same on one kern
 test-kernel-model: $(STAMPS)/python $(STAMPS)/debian-kernel ## Play 10,000 events into a kernel with the series and into the model; all counters must agree
 	$(UV_RUN) python tools/test_kernel_model.py --base 6.1
 
-test-kernel-full: test-kernel $(STAMPS)/debian-test ## The same with sanitizers under a storm, on 2 and 8 virtual CPUs, with real programs, in user-mode Linux
+test-kernel-full: test-kernel $(STAMPS)/debian-test ## The same with sanitizers under a storm, on 2 and 8 virtual CPUs, with real programs, in user-mode Linux, on 5.10; each patch by itself
 	$(UV_RUN) faltcon lab kernel lint --base 6.1
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --each-patch
-	$(UV_RUN) faltcon lab kernel test --base 5.10
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --programs
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 2
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant debug --cpus 8
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kcsan --cpus 2
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --variant kcsan --cpus 8
 	$(UV_RUN) faltcon lab kernel test --base 6.1 --arch um
+	$(UV_RUN) faltcon lab kernel test --base 5.10
 
 bench-traffic: $(STAMPS)/python ## Measure the traffic engine against its peers (root; about 20 minutes)
 	tools/setup-debian test bench

@@ -79,6 +79,17 @@ def path(
     typer.echo(str(what.image))
 
 
+def _check_choice(*, only: bool, programs: bool, each_patch: bool, out: bool) -> None:
+    """Raise UsageError for tests that do not go together."""
+    if each_patch and (only or programs):
+        raise UsageError("--each-patch has a test of its own; leave out the names and --programs")
+    if out and (only or programs or each_patch):
+        raise UsageError(
+            "a recording is of all tests; leave out --out, or the names, --programs and "
+            "--each-patch"
+        )
+
+
 @app.command(
     name="test",
     epilog="Examples:  faltcon lab kernel test --base 6.1   |   "
@@ -120,11 +131,7 @@ def run_tests(
 
     if variant is Variant.STOCK:
         raise UsageError("the stock kernel has nothing to test; choose another --variant")
-    if out is not None and (only or programs or each_patch):
-        raise UsageError(
-            "a recording is of all tests; leave out --out, or the names, --programs and "
-            "--each-patch"
-        )
+    _check_choice(only=bool(only), programs=programs, each_patch=each_patch, out=out is not None)
     what = Build(load(base), variant, arch, config)
     need(*TOOLS, *(() if arch is Arch.UM else ("qemu-system-x86_64",)), "busybox")
     steps = Steps(what.folder / "logs")
