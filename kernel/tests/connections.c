@@ -322,8 +322,9 @@ int main(int argc, char **argv)
 		phase(argv[i], all, concurrent, work);
 	sleep_ms(GONE_MS);
 	mark();
-	printf("connections: hits %ld misses %ld\n", counter("TCPFaltconHits"),
-	       counter("TCPFaltconMisses"));
+	if (sysctl_exists("net/ipv4/tcp_faltcon"))
+		printf("connections: hits %ld misses %ld\n", counter("TCPFaltconHits"),
+		       counter("TCPFaltconMisses"));
 	printf("connections: done\n");
 	kill(server, SIGKILL);
 	return 0;

@@ -31,10 +31,14 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n for n in experiment.names() if not connection_plan.is_plan(experiment.folder() / f"{n}.toml")],
-)
+HANDSHAKES = [
+    name
+    for name in experiment.names()
+    if not connection_plan.is_plan(experiment.folder() / f"{name}.toml")
+]
+
+
+@pytest.mark.parametrize("name", HANDSHAKES)
 def test_load__the_projects_own_experiments(name: str) -> None:
     found = experiment.load(name)
     assert found.name == name
