@@ -49,7 +49,9 @@ CLIENTS_OWN = (
 )  # fmt: skip
 # Of TCP's instructions, the share that may be found with the client's: those of a packet that a
 # timer's interrupt cut in two.
-STRAY_SHARE = 0.002
+STRAY_SHARE = 0.005
+# Of the packets, how many an interrupt may cut in two.
+CUT_SHARE = 0.02
 INTERVAL = re.compile(r"interval (\d+) lost (\d+)")
 STAGE = re.compile(r"stage (\d+) instructions (\d+) calls (\d+)")
 FUNCTION = re.compile(r"function (\S+) (\d+)")
@@ -151,7 +153,7 @@ def check(found: Sequence[Interval], connections: int, file: Path) -> None:
             raise FormatError(file, f"{own} of the client's instructions are counted", place=place)
         if share > STRAY_SHARE:
             raise FormatError(file, f"{share:.2%} of TCP counted as the client's", place=place)
-        if abs(counts.calls.get(WINDOW, 0) - connections) > STRAY_SHARE * connections + 1:
+        if abs(counts.calls.get(WINDOW, 0) - connections) > CUT_SHARE * connections:
             raise FormatError(file, "as many SYNs as connections there are not", place=place)
         if not counts.stages.get(CLIENT):
             raise FormatError(file, "the client was not told apart", place=place)

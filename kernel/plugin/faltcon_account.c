@@ -336,14 +336,17 @@ static void executed(unsigned int cpu, void *data)
 	}
 	if (last) {
 		bool interrupted = block->interrupt && block->start != last->after;
+		/* A device's register: QEMU leaves the block and starts another in its middle. */
+		bool left = block->start >= last->start && block->start < last->after;
+		enum end end = left ? END_OTHER : last->end;
 
-		if (last->end == END_CALL && block->start != last->after)
+		if (end == END_CALL && block->start != last->after)
 			push(last->after, false);
 		if (interrupted)
 			push(0, true);
-		else if (last->end == END_RET)
+		else if (end == END_RET)
 			unwind(block->start);
-		else if (last->end == END_IRET)
+		else if (end == END_IRET)
 			leave_interrupt(block->start);
 	} else if (block->interrupt) {
 		push(0, true);

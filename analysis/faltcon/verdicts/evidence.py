@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faltcon import connections, handshake, paths, profiles, published
+from faltcon import connections, handshake, paths, profiles, provenance, published
 
 if TYPE_CHECKING:
     from faltcon.handshake import Boot
@@ -48,7 +48,7 @@ class Evidence:
     def connection_costs(self, experiment: str) -> pd.DataFrame:
         """What a connection cost the server, see `connections.costs`; empty where not recorded."""
         if experiment not in self._connection_costs:
-            there = (paths.raw_dir() / experiment).is_dir()
+            there = provenance.recorded(paths.raw_dir(), experiment)
             found = connections.costs(connections.load(experiment)) if there else pd.DataFrame()
             self._connection_costs[experiment] = found
         return self._connection_costs[experiment]
