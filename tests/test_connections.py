@@ -8,6 +8,10 @@ import zstandard
 
 from faltcon import connections, paths, provenance, stages
 from faltcon.errors import FormatError, InputError, UsageError
+from faltcon.files import sha256_of
+from faltcon.lab import connection_plan
+from faltcon.lab import experiment as described
+from faltcon.lab.kernel import account, series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +86,11 @@ def test_changes__layout_by_layout(root: Path) -> None:
     assert connections.changes(table, "level0")["accept", 0].high < 0
 
 
+def test_time_wait__the_cost_of_waiting_itself_is_left_out() -> None:
+    assert connections.time_wait([(100, 5000 + 300), (400, 5000 + 1200)]) == pytest.approx(3)
+    assert connections.time_wait([(100, 300), (100, 500)]) == pytest.approx(4)
+
+
 def test_savings__in_instructions(root: Path) -> None:
     table = connections.costs(connections.load("fig4a", root))
     assert set(connections.savings(table, "level3")["saved"]) == {60.0}
@@ -150,9 +159,32 @@ def test_load__no_such_experiment(root: Path) -> None:
 
 @pytest.mark.parametrize("experiment", connections.EXPERIMENTS)
 def test_load__the_projects_recordings_keep_client_and_server_apart(experiment: str) -> None:
-    if not (paths.raw_dir() / experiment).is_dir():
+    if not provenance.recorded(paths.raw_dir(), experiment):
         pytest.skip(f"{experiment} is not recorded")
     for found in connections.load(experiment):
         own, share = stages.strays(found.counts)
         assert own == 0, found.run
         assert share < stages.STRAY_SHARE, found.run
+
+
+@pytest.mark.parametrize("experiment", connections.EXPERIMENTS)
+def test_recordings__are_of_the_series_stages_and_plugin_that_the_project_has(
+    experiment: str,
+) -> None:
+    """Whoever changes the series records them anew: `faltcon lab run fig4a --force`."""
+    if not provenance.recorded(paths.raw_dir(), experiment):
+        pytest.skip(f"{experiment} is not recorded")
+    expected = {
+        "stages_sha256": sha256_of(account.stages_file()),
+        "plugin_sha256": sha256_of(account.plugin_source()),
+    }
+    patches = series.digest(series.patches("6.1"))
+    plan = connection_plan.load(described.folder() / f"{experiment}.toml")
+    folders = provenance.runs(paths.raw_dir(), experiment)
+    assert {folder.name for folder in folders} == {b.run for b in connection_plan.order(plan)}
+    for folder in folders:
+        document = provenance.load(folder)
+        for name, value in expected.items():
+            assert document["parameters"][name] == value, (folder.name, name)
+        stock = document["parameters"]["kernel"] == "stock"
+        assert document["kernel"]["patch_series_sha256"] == (None if stock else patches)

@@ -6,9 +6,10 @@ which knows arms, servers and layouts. Section 4.3 of the paper.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import zstandard
 
@@ -36,6 +37,7 @@ __all__ = [
     "rates",
     "savings",
     "stage_table",
+    "time_wait",
 ]
 
 EXPERIMENTS = ("fig4a", "fig4b")
@@ -51,7 +53,7 @@ class Phase:
     arm: stock or level0 to level3; value: rounds of work (server accept) or
     bytes of the answer (nginx); counts: of the phase, all connections;
     connections: how many; time_wait: instructions a connection for the end of
-    its time-wait socket, the boot's mean.
+    its time-wait socket, the same for all of an experiment (see `time_wait`).
     """
 
     experiment: str
@@ -86,10 +88,35 @@ def load(experiment: str, root: Path | None = None) -> list[Phase]:
     if experiment not in EXPERIMENTS:
         raise UsageError(f"no experiment {experiment!r}; there are: {', '.join(EXPERIMENTS)}")
     folders = provenance.runs(paths.raw_dir() if root is None else root, experiment)
-    return [phase for folder in folders for phase in _read(folder, experiment)]
+    boots = [_read(folder, experiment) for folder in folders]
+    each = time_wait([(boot.made, boot.gone) for boot in boots])
+    return [replace(phase, time_wait=each) for boot in boots for phase in boot.phases]
 
 
-def _read(folder: Path, experiment: str) -> list[Phase]:
+def time_wait(boots: Iterable[tuple[int, int]]) -> float:
+    """Instructions for the end of one time-wait socket.
+
+    boots: for each, connections made, and what timers took while the client
+    waited for the last time-wait socket to go. The wait itself has a cost, the
+    same for every boot; so the slope over boots with different numbers of
+    connections is taken, and the quotient where all have the same number.
+    """
+    made, gone = np.array(list(boots), dtype=np.float64).T
+    if np.ptp(made) == 0:
+        return float(np.mean(gone / made))
+    return float(np.polyfit(made, gone, 1)[0])
+
+
+@dataclass(frozen=True)
+class _Boot:
+    """A boot's phases; connections made, warm-ups among them; the wait's instructions in timers."""
+
+    phases: list[Phase]
+    made: int
+    gone: int
+
+
+def _read(folder: Path, experiment: str) -> _Boot:
     document = provenance.load(folder)
     parameters = document["parameters"]
     for name in ("kernel", "layout", "concurrent", "connections", "phases"):
@@ -113,7 +140,7 @@ def _read(folder: Path, experiment: str) -> list[Phase]:
     made = sum(one.calls.get(WINDOW, 0) for one in found[: 2 * len(words)])
     if made < every:
         raise FormatError(file, f"{made} SYNs for {every} connections", mend="record it again")
-    return [
+    phases = [
         Phase(
             experiment=experiment,
             run=folder.name,
@@ -125,10 +152,11 @@ def _read(folder: Path, experiment: str) -> list[Phase]:
             value=int(value),
             connections=connections,
             counts=found[2 * place + 1],
-            time_wait=gone / made,
+            time_wait=0.0,
         )
         for place, (level, server, value) in enumerate(words)
     ]
+    return _Boot(phases, made, gone)
 
 
 def costs(phases: Iterable[Phase]) -> pd.DataFrame:

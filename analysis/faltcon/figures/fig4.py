@@ -32,6 +32,8 @@ LABELS = {
     "stock": "Linux", "level0": "series, switched off", "level2": "FALTCON (level 2)",
     "level3": "extended (level 3)",
 }  # fmt: skip
+# Behind words that a line would cross.
+PLAIN = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
 MARKERS = {"level0": "s", "level2": "o", "level3": "D"}
 
 
@@ -75,7 +77,7 @@ def four_panels(argument: Argument, *, origin: str) -> Figure:
     if not argument.measured or argument.dilution.empty:
         raise UsageError("figure 4: nothing was measured")
     style.apply()
-    figure, ((a, b), (c, d)) = plt.subplots(2, 2, figsize=(11.5, 9.2))
+    figure, ((a, b), (c, d)) = plt.subplots(2, 2, figsize=(9.4, 9.0))
     _points(a, argument)
     _ceiling(b, argument)
     _dilution(c, argument)
@@ -109,7 +111,7 @@ def _points(axes: Axes, argument: Argument) -> None:
     axes.set_xlabel("cores of the server")
     axes.set_ylabel("more connections a second (%)")
     axes.set_title("a  measured here, and the paper's")
-    axes.legend(fontsize="x-small", loc="center right")
+    axes.legend(fontsize="x-small", loc="upper right")
 
 
 def _ceiling(axes: Axes, argument: Argument) -> None:
@@ -125,12 +127,12 @@ def _ceiling(axes: Axes, argument: Argument) -> None:
                 label=None if place else name,
             )  # fmt: skip
             text = f"{100 * of[name]:.1f}"
-            axes.text(100 * of[name] + 0.3, at, text, va="center", fontsize="small")
+            axes.text(100 * of[name] + 0.3, at, text, va="center", fontsize="small", bbox=PLAIN)
     for gain in sorted({*argument.papers.values(), argument.mean}):
         axes.axvline(100 * gain, color=style.PAPER, linestyle=":", linewidth=1.5)
         axes.text(
             100 * gain, len(argument.ceilings) - 0.45, f"{100 * gain:.0f}", color=style.PAPER,
-            ha="center", va="bottom", fontsize="x-small",
+            ha="center", va="bottom", fontsize="x-small", bbox=PLAIN,
         )  # fmt: skip
     axes.set_yticks(range(len(argument.ceilings)), list(argument.ceilings))
     axes.set_ylim(-0.6, len(argument.ceilings) - 0.25)
@@ -138,7 +140,7 @@ def _ceiling(axes: Axes, argument: Argument) -> None:
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("more connections a second (%); dotted: paper")
     axes.set_title("b  ceiling: the handshake at no cost")
-    axes.legend(fontsize="x-small", loc="lower right")
+    axes.legend(fontsize="x-small", loc="lower right", frameon=True, framealpha=1)
 
 
 def _dilution(axes: Axes, argument: Argument) -> None:
@@ -168,7 +170,9 @@ def _dilution(axes: Axes, argument: Argument) -> None:
     axes.set_xlabel("Linux: thousand instructions a connection (C)")
     axes.set_ylabel("more connections a second (%)")
     axes.set_title("c  dilution by the server's other work")
-    axes.legend(fontsize="x-small", loc="upper right", bbox_to_anchor=(1, 0.8))
+    axes.legend(
+        fontsize="x-small", loc="center right", bbox_to_anchor=(1, 0.53), frameon=True, framealpha=1
+    )
 
 
 def _absolute(axes: Axes, argument: Argument) -> None:
