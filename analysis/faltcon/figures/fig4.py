@@ -138,8 +138,8 @@ def _ceiling(axes: Axes, argument: Argument) -> None:
     axes.set_ylim(-0.6, len(argument.ceilings) - 0.25)
     axes.set_xlim(0, 24)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("more connections a second (%); dotted: paper")
-    axes.set_title("b  ceiling: the handshake at no cost")
+    axes.set_xlabel("more connections (%); dotted: paper")
+    axes.set_title("b  ceiling: a handshake at no cost")
     axes.legend(fontsize="x-small", loc="lower right", frameon=True, framealpha=1)
 
 
@@ -169,7 +169,7 @@ def _dilution(axes: Axes, argument: Argument) -> None:
     axes.set_ylim(0, 22)
     axes.set_xlabel("Linux: thousand instructions a connection (C)")
     axes.set_ylabel("more connections a second (%)")
-    axes.set_title("c  dilution by the server's other work")
+    axes.set_title("c  dilution by other work")
     axes.legend(
         fontsize="x-small", loc="center right", bbox_to_anchor=(1, 0.53), frameon=True, framealpha=1
     )
@@ -187,9 +187,9 @@ def _absolute(axes: Axes, argument: Argument) -> None:
     axes.set_yticks(range(len(argument.bars)), [bar.label for bar in argument.bars])
     axes.tick_params(axis="y", labelsize="small")
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.25 * max(bar.high for bar in argument.bars) / 1000)
+    axes.set_xlim(0, 1.4 * max(bar.high for bar in argument.bars) / 1000)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("thousand a connection, cycles or instructions")
+    axes.set_xlabel("thousand cycles or instructions")
     axes.set_title("d  what the paper's link allows")
 
 
