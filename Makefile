@@ -80,6 +80,13 @@ reproduce: $(STAMPS)/python ## Check the paper's claims from the raw recordings;
 figures: $(STAMPS)/python ## Draw every figure of the book from data/raw into build/figures (SVG and PNG)
 	$(UV_RUN) tools/make-figures
 
+EXPERIMENTS ?= fig3 fig4a fig4b
+experiment: $(STAMPS)/python $(STAMPS)/debian-kernel $(STAMPS)/debian-test ## Record the experiments anew into build/experiment (EXPERIMENTS="fig3 fig4a fig4b"; about an hour; goes on where it stopped)
+	for name in $(EXPERIMENTS); do $(UV_RUN) faltcon lab run $$name --out build/experiment; done
+
+compare: $(STAMPS)/python ## Show the recordings of make experiment beside the committed ones; fails where a median moved by more than 1 %
+	$(UV_RUN) faltcon data compare build/experiment
+
 environment: $(STAMPS)/python ## Write environment.yml (for conda users) from pyproject.toml and uv.lock
 	$(UV_RUN) tools/make-environment
 

@@ -92,6 +92,6 @@ def _outcome(arguments: list[str]) -> int:
         if work is not None:
             work()
             return 0
-    from faltcon.stages import run as run_stage
+    from faltcon.subcommands import run as run_stage
 
     return run_stage(arguments)

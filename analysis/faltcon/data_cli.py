@@ -13,7 +13,7 @@ from faltcon.errors import CheckFailedError
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Check the raw recordings, sum them up.")
+app = typer.Typer(no_args_is_help=True, help="Check the raw recordings, sum them up, compare.")
 
 
 @app.command(
@@ -57,3 +57,28 @@ def costs(
     found = handshake.costs(handshake.load(configuration=configuration), f"level{level}")
     document = {"unit": found.unit, "origin": found.origin, "parts": found.parts}
     typer.echo(json.dumps(document, indent=1))
+
+
+@app.command(
+    epilog="Examples:  faltcon data compare build/experiment   |   "
+    "faltcon data compare /mnt/mine --json"
+)
+def compare(
+    new: Annotated[Path, typer.Argument(help="Folder of new recordings.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+) -> None:
+    """Set new recordings of figures 3 and 4 beside the committed ones. Exit 1 beyond 1 per cent."""
+    from faltcon import compare as work
+
+    table = work.compare(new)
+    far = table[table["change"].abs() > work.MARGIN]
+    if as_json:
+        typer.echo(json.dumps({"compared": table.to_dict("records"), "beyond": len(far)}))
+    else:
+        for row in table.to_dict("records"):
+            typer.echo(
+                f"{row['experiment']:6} {row['arm']:14} {row['what']:30} "
+                f"{row['instructions']:12.0f} {row['committed']:12.0f} {row['change']:+8.2%}"
+            )
+    if len(far):
+        raise CheckFailedError(f"{len(far)} of {len(table)} medians moved by more than 1 %")

@@ -33,6 +33,7 @@ __all__ = [
     "describe_machine",
     "load",
     "now",
+    "recorded",
     "runs",
     "schema",
     "verify",
@@ -155,6 +156,11 @@ def runs(root: Path, experiment: str | None = None) -> list[Path]:
         what = f"recordings of {experiment}" if experiment else "recordings"
         raise UsageError(f"no {what} under {root}; record some with `faltcon lab record`")
     return found
+
+
+def recorded(root: Path, experiment: str) -> bool:
+    """Whether there is any recorded run of the experiment."""
+    return any(root.glob(f"{experiment}/*/{FILE_NAME}"))
 
 
 def verify_run(folder: Path) -> list[Problem]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faltcon import stages
+from faltcon import subcommands
 from faltcon.perf import cli, folding
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_plainly_asked__is_what_the_command_line_understands(arguments: list[str
             work()
 
     for file, options in _asked(shortly):
-        read = _asked(lambda: stages.run(["perf", "fold", *arguments]))
+        read = _asked(lambda: subcommands.run(["perf", "fold", *arguments]))
         assert read == [(file, OPTIONS | options)]
 
 

@@ -18,6 +18,7 @@ from faltcon.files import reading, write_text
 from faltcon.verdicts import absent as _absent
 from faltcon.verdicts import figure1 as _figure1
 from faltcon.verdicts import figure3 as _figure3
+from faltcon.verdicts import figure4 as _figure4
 from faltcon.verdicts import motivation as _motivation
 from faltcon.verdicts.evidence import Evidence
 from faltcon.verdicts.finding import VERDICTS, Finding, Origin, Verdict
@@ -41,7 +42,7 @@ __all__ = [
     "write",
 ]
 
-del _absent, _figure1, _figure3, _motivation
+del _absent, _figure1, _figure3, _figure4, _motivation
 
 _HEADER = """\
 # The verdict on each claim of claims.toml, as `faltcon claims check --write` last found it.

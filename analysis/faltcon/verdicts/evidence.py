@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from faltcon import handshake, paths, profiles, published
+import pandas as pd
+
+from faltcon import connections, handshake, paths, profiles, provenance, published
 
 if TYPE_CHECKING:
     from faltcon.handshake import Boot
@@ -42,6 +44,18 @@ class Evidence:
         if not (paths.raw_dir() / handshake.EXPERIMENT).is_dir():
             return []
         return handshake.load(configuration="minimal")
+
+    def connection_costs(self, experiment: str) -> pd.DataFrame:
+        """What a connection cost the server, see `connections.costs`; empty where not recorded."""
+        if experiment not in self._connection_costs:
+            there = provenance.recorded(paths.raw_dir(), experiment)
+            found = connections.costs(connections.load(experiment)) if there else pd.DataFrame()
+            self._connection_costs[experiment] = found
+        return self._connection_costs[experiment]
+
+    @functools.cached_property
+    def _connection_costs(self) -> dict[str, pd.DataFrame]:
+        return {}
 
     @functools.cached_property
     def flows(self) -> tuple[list[FlowSum], SumsOrigin]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Buckets", "load", "symbols", "write_list"]
+__all__ = ["Buckets", "entries", "load", "symbols", "write_list"]
 
 OPENS, CLOSES = 1, 2
 # What an interrupt or exception enters the kernel by (arch/x86/entry/entry_64.S): a function
@@ -126,7 +126,17 @@ def write_list(buckets: Buckets, system_map: Path, target: Path) -> list[str]:
     missing = [name for name in (*buckets.opens, *buckets.closes) if name in absent]
     if missing:
         raise FormatError(system_map, f"has no {missing[0]}; the window cannot be found")
-    entries = [
+    lines += [f"interrupt {address:x}" for address in entries(addresses)]
+    thunks = [a for name, a in addresses.items() if name.startswith(THUNK_PREFIX)]
+    if THUNKS in addresses:
+        lines.append(f"thunk {addresses[THUNKS]:x} {max(thunks) + THUNK_BYTES:x}")
+    write_text(target, "\n".join(lines) + "\n")
+    return absent
+
+
+def entries(addresses: Mapping[str, int]) -> list[int]:
+    """First instructions of interrupt and exception entries, of a kernel with these symbols."""
+    found = [
         address
         for name, address in addresses.items()
         if name.startswith(ENTRY_PREFIX) and name not in COMMON
@@ -134,10 +144,5 @@ def write_list(buckets: Buckets, system_map: Path, target: Path) -> list[str]:
     for name in STUBS:
         start = addresses.get(name)
         if start is not None:
-            entries += range(start, start + STUB_BYTES * STUB_COUNT, STUB_BYTES)
-    lines += [f"interrupt {address:x}" for address in sorted(entries)]
-    thunks = [a for name, a in addresses.items() if name.startswith(THUNK_PREFIX)]
-    if THUNKS in addresses:
-        lines.append(f"thunk {addresses[THUNKS]:x} {max(thunks) + THUNK_BYTES:x}")
-    write_text(target, "\n".join(lines) + "\n")
-    return absent
+            found += range(start, start + STUB_BYTES * STUB_COUNT, STUB_BYTES)
+    return sorted(found)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import random
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from faltcon.errors import FormatError
 from faltcon.lab import process
 from faltcon.lab.kernel.base import kernel_dir
 from faltcon.lab.kernel.steps import need, which
 
-__all__ = ["PROGRAMS", "SCRIPT", "files", "libraries"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["PROGRAMS", "SCRIPT", "files", "libraries", "of"]
 
 PROGRAMS = ("nginx", "lighttpd", "curl", "ab", "wrk")
 SCRIPT = "programs.sh"
@@ -62,23 +66,33 @@ def _site() -> dict[str, bytes]:
     }
 
 
+def of(names: Sequence[str]) -> dict[str, bytes]:
+    """These programs with all that they need to start, by path in the guest.
+
+    Raises MissingToolError for programs that this machine lacks.
+    """
+    found = {
+        "/etc/passwd": b"root:x:0:0:root:/:/bin/sh\n",
+        "/etc/group": b"root:x:0:\n",
+    }
+    need(*names, "ldd")
+    for name in names:
+        program = Path(which(name) or name)
+        found[f"/bin/{name}"] = program.read_bytes()
+        for library in libraries(program):
+            found[str(library)] = library.read_bytes()
+    return found
+
+
 def files() -> dict[str, bytes]:
     """Everything that `kernel/tests/programs.sh` needs in the guest, by path.
 
     Raises MissingToolError for programs that this machine lacks.
     """
-    need(*PROGRAMS, "ldd")
-    found: dict[str, bytes] = {}
-    for name in PROGRAMS:
-        program = Path(which(name) or name)
-        found[f"/bin/{name}"] = program.read_bytes()
-        for library in libraries(program):
-            found[str(library)] = library.read_bytes()
+    found = of(PROGRAMS)
     found |= _site()
     found["/etc/nginx.conf"] = NGINX.encode()
     found["/etc/lighttpd.conf"] = LIGHTTPD.encode()
-    found["/etc/passwd"] = b"root:x:0:0:root:/:/bin/sh\n"
-    found["/etc/group"] = b"root:x:0:\n"
     found["/levels"] = " ".join(map(str, LEVELS)).encode()
     found[f"/{SCRIPT}"] = (kernel_dir() / "tests" / SCRIPT).read_bytes()
     return found
