@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faltcon import bars, handshake
+from faltcon import bars, handshake, paths, provenance
 from faltcon.counts import Sums
 from faltcon.errors import UsageError
+from faltcon.lab import experiment
+from faltcon.lab.kernel import series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,3 +108,16 @@ def test_counted__the_worst_boot_decides(tmp_path: Path) -> None:
     shown = bars.table(list(found.values())).set_index("What")
     assert shown.loc["hit rate of a warm pair, requests", "Here"] == "99.95\N{NO-BREAK SPACE}%"
     assert shown.loc["SYN flood: pairs held", "Limit"] == "at most 4,096\N{NO-BREAK SPACE}pairs"
+
+
+def test_recordings__strangers_are_whole_and_of_the_series_that_the_project_has() -> None:
+    """Whoever changes the series records them anew: `faltcon lab run strangers --force`."""
+    what = experiment.load("strangers")
+    folders = provenance.runs(paths.raw_dir(), what.name)
+    assert {folder.name for folder in folders} == {step.run for step in experiment.order(what)}
+    patches = series.digest(series.patches(what.base))
+    for folder in folders:
+        document = provenance.load(folder)
+        assert document["parameters"]["load"] == "strangers"
+        stock = document["parameters"]["arm"] == "stock"
+        assert document["kernel"]["patch_series_sha256"] == (None if stock else patches)

@@ -1,7 +1,7 @@
 """What the kernel series must hold: limits set for it, and what the recordings say.
 
-The limits are the project's own, but for those that are the paper's; the series
-was written against them. A limit that is missed is shown as missed.
+The limits are the project's own, but for those that are the paper's. A limit that is
+missed is shown as missed.
 """
 
 from __future__ import annotations

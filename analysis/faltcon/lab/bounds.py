@@ -45,7 +45,7 @@ class Recorder:
             raise UsageError(f"{self.what.name}: {step.arm} keeps nothing; use level1 to level3")
         program = initramfs.compile_program("bounds", SOURCES, self.steps)
         words = f"bounds {level} {CONCURRENT} {max(1, self.what.connections // CONCURRENT)}"
-        folder = work_dir() / "guest" / "bounds"
+        folder = work_dir() / "guest" / "events"
         archive = initramfs.make(folder / f"{kernel.name}.gz", words, {"bounds": program})
         log = folder / f"{kernel.name}.console"
         lines = run(kernel, archive, Guest(cpus=CPUS, memory_mib=MEMORY_MIB), log)
