@@ -26,7 +26,7 @@ CELL = "```{{code-cell}} ipython3\n{code}\n```\n"
 
 
 class Tiny:
-    """A project of one page, with the real configuration, extensions and build script."""
+    """A page and one without cells, with the real configuration, extensions and build script."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -38,7 +38,10 @@ class Tiny:
         (self.book / "node_modules").symlink_to(BOOK / "node_modules")
         for name in ("_config.yml", "references.bib"):
             shutil.copy(BOOK / name, self.book / name)
-        (self.book / "_toc.yml").write_text(yaml.safe_dump({"format": "jb-book", "root": "page"}))
+        # The page for what is not there needs a table of contents to show.
+        toc = {"format": "jb-book", "root": "page", "chapters": [{"file": "other"}]}
+        (self.book / "_toc.yml").write_text(yaml.safe_dump(toc))
+        (self.book / "other.md").write_text("# Another page\n\nNothing is computed here.\n")
         (root / "data" / "paper").mkdir(parents=True)
         (root / "analysis").mkdir()
         (root / "uv.lock").write_text("")
