@@ -62,6 +62,22 @@ def test_instructions__each_limit_on_its_own_sums() -> None:
     assert all(bar.n == 3 for bar in found)
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (0.002, -0.002, 0.004, "yes"),
+        (0.002, -0.002, 0.013, "yes by the median; the interval reaches past the limit"),
+        (0.006, 0.004, 0.007, "missed by the median; the interval reaches past the limit"),
+        (0.02, 0.01, 0.03, "missed"),
+    ],
+)
+def test_table__an_interval_on_both_sides_of_the_limit_is_said(
+    value: float, low: float, high: float, said: str
+) -> None:
+    bar = bars.Bar("it", 0.005, "within", "share", value, low, high, 10)
+    assert bars.table([bar]).loc[0, "Held"] == said
+
+
 def test_instructions__a_missed_limit_is_said() -> None:
     missed = bars.instructions(*boots(strangers=103))[-1]
     assert not missed.held

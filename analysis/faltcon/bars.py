@@ -47,10 +47,18 @@ class Bar:
 
     @property
     def held(self) -> bool:
-        """Whether the result is on the right side of the limit; the interval is shown beside it."""
+        """Whether the result is on the right side of the limit."""
+        return self._allows(self.value)
+
+    @property
+    def certain(self) -> bool:
+        """Whether all of its interval is on the side that the result is on."""
+        return self._allows(self.low) == self._allows(self.high) == self.held
+
+    def _allows(self, value: float) -> bool:
         if self.kind == "within":
-            return abs(self.value) <= self.limit
-        return self.value <= self.limit if self.kind == "at most" else self.value >= self.limit
+            return abs(value) <= self.limit
+        return value <= self.limit if self.kind == "at most" else value >= self.limit
 
 
 def _change(what: str, limit: float, found: Estimate, *, within: bool = False) -> Bar:
@@ -171,7 +179,8 @@ def table(found: Sequence[Bar]) -> pd.DataFrame:
                 "Limit": f"{bar.kind} {_shown(bar.limit, bar.unit, bar.kind)}",
                 "Here": f"{value}{reach}",
                 "Boots": bar.n,
-                "Held": "yes" if bar.held else "missed",
+                "Held": ("yes" if bar.held else "missed")
+                + ("" if bar.certain else " by the median; the interval reaches past the limit"),
             }
         )
     return pd.DataFrame(rows)
